@@ -1,0 +1,1 @@
+"""The Kafka consumer, run from the checkout as `python -m streaming`."""
