@@ -1,0 +1,104 @@
+"""Directories on local disks or behind URIs (file, s3, hdfs); files appear complete or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+from pyarrow import fs
+
+from vitrine.errors import BadInput
+
+_ASIDE = ".aside-"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A place for files; `names` within it are relative and use `/`."""
+
+    filesystem: fs.FileSystem
+    root: str
+
+    def path(self, name: str) -> str:
+        """Full path of a name, as `filesystem` understands it."""
+        return f"{self.root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return bool(self.filesystem.get_file_info(self.path(name)).type == fs.FileType.File)
+
+    def names(self, below: str = "") -> list[str]:
+        """Names of all complete files at any depth below, sorted."""
+        base = self.path(below).rstrip("/")
+        found = self.filesystem.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+        files = (info.path for info in found if info.type == fs.FileType.File and _ASIDE not in info.base_name)
+        return sorted(path[len(self.root) + 1 :] for path in files)
+
+    def read(self, name: str) -> bytes:
+        """Content of a file; OSError if it is not there."""
+        with self.filesystem.open_input_stream(self.path(name)) as stream:
+            return bytes(stream.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, replacing one of the same name."""
+        with self.output(name) as stream:
+            stream.write(data)
+
+    @contextmanager
+    def output(self, name: str) -> Iterator[pa.NativeFile]:
+        """A stream whose content appears under `name` when the block ends without an error, else not at all."""
+        folder, _, base = name.rpartition("/")
+        self.filesystem.create_dir(self.path(folder).rstrip("/"), recursive=True)
+        aside = self.path("/".join(part for part in (folder, f"{_ASIDE}{uuid4().hex}-{base}") if part))
+        try:
+            with self.filesystem.open_output_stream(aside) as stream:
+                yield stream
+            self.filesystem.move(aside, self.path(name))
+        except BaseException:
+            if self.filesystem.get_file_info(aside).type == fs.FileType.File:
+                self.filesystem.delete_file(aside)
+            raise
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name."""
+        self.filesystem.move(self.path(name), self.path(new))
+
+    def within(self, name: str) -> "Directory":
+        """A directory inside this one."""
+        return Directory(self.filesystem, self.path(name))
+
+
+def directory(uri: str) -> Directory:
+    """The directory at a path or URI; it need not exist yet.
+
+    Raises:
+        BadInput: no file system is known for the URI.
+    """
+    if "://" not in uri:
+        return Directory(fs.LocalFileSystem(), str(Path(uri).absolute()))
+    try:
+        filesystem, root = fs.FileSystem.from_uri(uri)
+    except (ValueError, OSError) as error:
+        raise BadInput(f"cannot open {uri}: {error}") from error
+    return Directory(filesystem, root.rstrip("/"))
+
+
+def require_writable(uri: str, setting: str) -> Directory:
+    """The directory at `uri`, made if need be and proved to be writable.
+
+    Raises:
+        BadInput: it cannot be made or written; the text names `setting`.
+    """
+    place = directory(uri)
+    probe = f"{_ASIDE}probe-{uuid4().hex}"
+    try:
+        place.filesystem.create_dir(place.root, recursive=True)
+        with place.filesystem.open_output_stream(place.path(probe)) as stream:
+            stream.write(b"")
+        place.filesystem.delete_file(place.path(probe))
+    except OSError as error:
+        reason = str(error).split(". Detail:")[0]
+        raise BadInput(f"cannot write to {uri}: {reason}; set {setting} to a writable directory") from error
+    return place
