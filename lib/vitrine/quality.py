@@ -1,0 +1,93 @@
+"""How good a search is: exact neighbours, recall, and the share of neighbours of the same kind."""
+
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine.embedding import Vectors
+
+Indices = NDArray[np.int64]
+
+QUERY_ROWS = 256
+
+
+def exact_neighbours(queries: Vectors, vectors: Vectors, k: int, *, block_rows: int = 32_768) -> Indices:
+    """The rows of `vectors` with the highest inner products, by looking at every one.
+
+    `queries` is (n, dim), `vectors` (m, dim); the answer is (n, min(k, m)), best first, equal scores by index.
+    Holds at most the scores of 256 queries and `block_rows` vectors twice (64 MB by default).
+    """
+    kept = min(k, len(vectors))
+    found = np.empty((len(queries), kept), dtype=np.int64)
+    for rows in _blocks(len(queries), QUERY_ROWS):
+        scores = np.empty((rows.stop - rows.start, 0), dtype=np.float32)
+        indices = np.empty(scores.shape, dtype=np.int64)
+        for block in _blocks(len(vectors), block_rows):
+            block_scores = queries[rows] @ vectors[block].T
+            best = _best(block_scores, kept)
+            scores = np.concatenate([scores, np.take_along_axis(block_scores, best, axis=1)], axis=1)
+            indices = np.concatenate([indices, best + block.start], axis=1)
+            order = np.argsort(-scores, axis=1, kind="stable")[:, :kept]
+            scores, indices = np.take_along_axis(scores, order, axis=1), np.take_along_axis(indices, order, axis=1)
+        found[rows] = indices
+    return found
+
+
+def recall_at_k(found: Iterable[Collection[Hashable]], exact: Iterable[Collection[Hashable]]) -> float:
+    """Mean share of the exact neighbours that were found, from 0 to 1.
+
+    A row of each for every query, as indices or keys; an answer given twice counts once.
+    """
+    shares = [len({*answer} & {*wanted}) / len(wanted) for answer, wanted in zip(found, exact, strict=True)]
+    return float(np.mean(shares))
+
+
+def recall_within_ties(
+    found: Indices, exact: Indices, *, queries: Vectors, vectors: Vectors, tolerance: float = 1e-6
+) -> float:
+    """`recall_at_k`, where any other row that scores as well as the k-th exact one counts too.
+
+    Catalogues hold the same picture many times over, and of equal scores an index may return any.
+    `found` is (n, at most k) indices into `vectors`, -1 = nothing; `exact` (n, k) comes from `exact_neighbours`.
+    """
+    hits = 0
+    for query, answer, wanted in zip(queries, found, exact, strict=True):
+        least = float(np.min(vectors[wanted] @ query)) - tolerance
+        distinct = np.unique(answer[answer >= 0])
+        hits += min(int(np.count_nonzero(vectors[distinct] @ query >= least)), len(wanted))
+    return hits / exact.size
+
+
+def share_of_same_label(neighbour_labels: NDArray[Any], query_labels: NDArray[Any]) -> float:
+    """Share of neighbours that carry their query's label; (n, k) and (n,) labels of any comparable type."""
+    return float(np.mean(neighbour_labels == query_labels[:, np.newaxis]))
+
+
+def share_by_chance(labels: NDArray[Any]) -> float:
+    """Share of neighbours that would carry their query's label in random order.
+
+    The probability that two different ones of `labels`, drawn without looking, are equal; 0 for fewer than two.
+    """
+    if len(labels) < 2:
+        return 0.0
+    counts = np.unique(labels, return_counts=True)[1].astype(np.float64)
+    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
+
+
+def _blocks(rows: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def _best(scores: Vectors, k: int) -> Indices:
+    """Columns of the k highest scores of each row, best first, equal scores by column."""
+    if scores.shape[1] <= k:
+        return np.argsort(-scores, axis=1, kind="stable")
+    least = np.partition(scores, -k, axis=1)[:, -k]
+    return np.stack([_at_least(limit, row)[:k] for limit, row in zip(least, scores, strict=True)])
+
+
+def _at_least(limit: np.float32, scores: Vectors) -> Indices:
+    columns = np.flatnonzero(scores >= limit)
+    return columns[np.argsort(-scores[columns], kind="stable")]
