@@ -1,0 +1,240 @@
+"""The thin wrapper of pymilvus: everything that Vitrine says to Milvus is said here."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus.milvus_client.index import IndexParams
+
+from vitrine.embedding import Vectors
+from vitrine.errors import BadInput, BadSettings
+from vitrine.index import lite
+from vitrine.index.faults import translated
+from vitrine.index.rows import Row
+from vitrine.index.schema import VECTOR, Layout
+from vitrine.index.store import MAX_ROWS, Found, Store
+from vitrine.settings import Milvus
+
+FACTS = "vitrine.facts"
+STRONG = "Strong"
+BOUNDED = "Bounded"
+NOT_FOUND = (100, 1600)
+
+
+def open_store(milvus: Milvus) -> Store:
+    """Open the database; see `vitrine.index.store.connect`."""
+    if milvus.load == "import":
+        where = "Milvus Lite has no bulk import" if milvus.is_lite else "bulk import is not built in yet"
+        raise BadSettings(f"milvus.load is import, but {where}: set it to auto or insert")
+    # pymilvus prints each error with its traceback before it raises it.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    server = lite.start(milvus.uri) if milvus.is_lite else None
+    try:
+        with translated(f"connecting to {milvus.uri}"):
+            client = MilvusClient(
+                server.address if server else milvus.uri,
+                token="" if server else milvus.secret(),
+                timeout=milvus.timeout_s,
+                dedicated=True,
+                grpc_options={"grpc.enable_http_proxy": 0} if server else {},
+            )
+    except BaseException:
+        if server:
+            server.stop()
+        raise
+    return MilvusStore(client, milvus, server)
+
+
+class MilvusStore:
+    """A Milvus server, or the server inside this process that keeps a Milvus Lite file."""
+
+    def __init__(self, client: MilvusClient, milvus: Milvus, server: lite.Server | None) -> None:
+        self._client = client
+        self._milvus = milvus
+        self._server = server
+        self._loaded: set[str] = set()
+
+    def create(self, collection: str, layout: Layout, *, description: str) -> None:
+        """See `Store.create`."""
+        fields = self._client.create_schema(auto_id=False, enable_dynamic_field=False, description=description)
+        for field in layout.fields:
+            options: dict[str, object] = {"is_primary": field.name == layout.key}
+            if field.kind == "VARCHAR":
+                options["max_length"] = field.max_bytes
+            if field.kind == "FLOAT_VECTOR":
+                options["dim"] = layout.dim
+            fields.add_field(field.name, DataType[field.kind], **options)
+        # Lite forgets descriptions; servers refuse properties that they do not know.
+        properties = {"properties": {FACTS: description}} if self._server else {}
+        with self._calling("creating", collection):
+            self._client.create_collection(
+                collection, schema=fields, consistency_level=BOUNDED, timeout=self._milvus.timeout_s, **properties
+            )
+            self._client.create_index(collection, self._indexes(layout), timeout=self._milvus.timeout_s, sync=False)
+            # Released, Lite builds one index at the end instead of one with every segment.
+            self._client.release_collection(collection, timeout=self._milvus.timeout_s)
+
+    def insert(self, collection: str, rows: Sequence[Row]) -> None:
+        """See `Store.insert`."""
+        with self._calling("inserting into", collection):
+            self._client.insert(collection, list(rows), timeout=self._milvus.timeout_s)
+
+    def prepare(self, collection: str) -> None:
+        """See `Store.prepare`; without a time-out, since a build takes as long as it takes."""
+        with self._calling("indexing", collection):
+            self._client.flush(collection)
+            self._client.release_collection(collection)
+            self._client.load_collection(collection)
+        self._loaded.add(collection)
+
+    def pending(self, collection: str) -> int:
+        """See `Store.pending`."""
+        with self._calling("describing the index of", collection):
+            found = self._client.describe_index(collection, VECTOR, timeout=self._milvus.timeout_s)
+        return int(found["pending_index_rows"])
+
+    def count(self, collection: str) -> int:
+        """See `Store.count`."""
+        rows = self.query(collection, "", fields=["count(*)"], strong=True)
+        return int(str(rows[0]["count(*)"]))
+
+    def query(self, collection: str, matching: str, *, fields: Sequence[str], strong: bool = False) -> list[Row]:
+        """See `Store.query`."""
+        self._load(collection)
+        limit = {"limit": MAX_ROWS} if matching else {}
+        with self._calling("reading", collection):
+            rows = self._client.query(
+                collection, matching, output_fields=list(fields), **limit, **self._reading(strong)
+            )
+        return [{name: row[name] for name in fields} for row in rows]
+
+    def scan(self, collection: str, *, fields: Sequence[str]) -> Iterator[Row]:
+        """See `Store.scan`."""
+        self._load(collection)
+        with self._calling("reading", collection):
+            pages = self._client.query_iterator(collection, output_fields=list(fields), **self._reading(strong=True))
+            while page := pages.next():
+                yield from ({name: row[name] for name in fields} for row in page)
+            pages.close()
+
+    def search(
+        self,
+        collection: str,
+        vectors: Vectors,
+        limit: int,
+        *,
+        fields: Sequence[str],
+        matching: str = "",
+        strong: bool = False,
+    ) -> list[list[Found]]:
+        """See `Store.search`."""
+        self._load(collection)
+
+        def look(limit: int, ef: int | None) -> list[list[Found]]:
+            wide = {"ef": max(ef, limit)} if ef else {}
+            with self._calling("searching", collection):
+                found = self._client.search(
+                    collection,
+                    list(vectors),
+                    filter=matching,
+                    limit=limit,
+                    output_fields=list(fields),
+                    search_params={"metric_type": "COSINE", "params": {**self._milvus.search_params, **wide}},
+                    anns_field=VECTOR,
+                    **self._reading(strong),
+                )
+            return [[(float(hit["distance"]), dict(hit["entity"])) for hit in hits] for hits in found]
+
+        ef = self._milvus.search_params.get("ef")
+        if ef and matching and self._server:
+            found = lite.filtered(look, max(ef, limit), rows=partial(self.count, collection))
+            return [hits[:limit] for hits in found]
+        return look(limit, ef)
+
+    def collections(self) -> list[str]:
+        """See `Store.collections`."""
+        with self._calling("listing", "collections"):
+            return sorted(self._client.list_collections(timeout=self._milvus.timeout_s))
+
+    def description(self, collection: str) -> str:
+        """See `Store.description`."""
+        with self._calling("describing", collection):
+            found = self._client.describe_collection(collection, timeout=self._milvus.timeout_s)
+        return str(found["description"] or found.get("properties", {}).get(FACTS, ""))
+
+    def resolve(self, alias: str) -> str | None:
+        """See `Store.resolve`."""
+        with self._calling("resolving", alias):
+            try:
+                return str(self._client.describe_alias(alias, timeout=self._milvus.timeout_s)["collection_name"])
+            except MilvusException as error:
+                if error.code in NOT_FOUND:
+                    return None
+                raise
+
+    def aliases(self, collection: str) -> list[str]:
+        """See `Store.aliases`."""
+        with self._calling("listing the aliases of", collection):
+            return sorted(self._client.list_aliases(collection, timeout=self._milvus.timeout_s)["aliases"])
+
+    def point(self, alias: str, collection: str) -> None:
+        """See `Store.point`."""
+        if self.resolve(alias) is not None:
+            change = self._client.alter_alias
+        elif alias in self.collections():
+            raise BadInput(f"{alias} is a collection, not an alias: choose another milvus.alias")
+        else:
+            change = self._client.create_alias
+        with self._calling(f"pointing {alias} at", collection):
+            change(collection, alias, timeout=self._milvus.timeout_s)
+
+    def drop(self, collection: str) -> None:
+        """See `Store.drop`; checked here because Milvus Lite would drop the alias too."""
+        if collection not in self.collections():
+            return
+        if aliases := self.aliases(collection):
+            raise BadInput(f"{collection} is served as {', '.join(aliases)}: it is not dropped")
+        with self._calling("dropping", collection):
+            self._client.drop_collection(collection, timeout=self._milvus.timeout_s)
+        self._loaded.discard(collection)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._client.close()
+        if self._server:
+            self._server.stop()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _indexes(self, layout: Layout) -> IndexParams:
+        indexes = self._client.prepare_index_params()
+        kind, params = ("FLAT", {}) if layout.exact else (self._milvus.index_type, self._milvus.index_params)
+        # pymilvus spreads `params`, Lite reads only what stays together, servers take both.
+        indexes.add_index(VECTOR, index_type=kind, metric_type="COSINE", params={"params": params})
+        for field in layout.fields:
+            if field.indexed:
+                indexes.add_index(field.name, index_type="INVERTED")
+        return indexes
+
+    def _load(self, collection: str) -> None:
+        if collection in self._loaded:
+            return
+        with self._calling("loading", collection):
+            self._client.load_collection(collection)
+        self._loaded.add(collection)
+
+    def _reading(self, strong: bool) -> dict[str, Any]:
+        return {"timeout": self._milvus.timeout_s, "consistency_level": STRONG if strong else BOUNDED}
+
+    def _calling(self, doing: str, name: str) -> AbstractContextManager[None]:
+        return translated(f"{doing} {name} at {self._milvus.uri}")

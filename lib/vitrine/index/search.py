@@ -1,0 +1,121 @@
+"""Searches that answer products, each once, and the filters that they take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from vitrine.embedding import Vectors
+from vitrine.errors import BadInput
+from vitrine.index import schema
+from vitrine.index.rows import Row
+from vitrine.index.store import MAX_ROWS, Found, Store
+
+WIDER = 4
+FILTERABLE: Mapping[str, type] = {
+    schema.IMAGE_ID: str,
+    schema.PRODUCT_ID: str,
+    schema.IMAGE_SHA256: str,
+    schema.CATEGORY: str,
+    schema.BRAND: str,
+    schema.IN_STOCK: bool,
+    schema.POSITION: int,
+    schema.VERSION: int,
+    schema.PRICE: float,
+}
+ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+STORED_FIELDS = tuple(field.name for field in schema.PICTURE_FIELDS)
+
+Value = str | bool | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One product of an answer: its best picture, and the cosine between that and the query."""
+
+    product_id: str
+    image_id: str
+    score: float
+    version: int
+    title: str
+    category: str
+    brand: str
+    price: float
+    in_stock: bool
+    attributes: dict[str, str]
+    image_uri: str
+    image_sha256: str
+
+
+HIT_FIELDS = tuple(name for name in Hit.__slots__ if name != "score")
+
+
+def search(
+    store: Store,
+    collection: str,
+    vectors: Vectors,
+    k: int,
+    *,
+    filter: str = "",
+) -> list[list[Hit]]:
+    """For each of the (n, dim) vectors up to `k` products, best first, each with its best picture.
+
+    Fewer only where the rows that pass `filter` hold fewer products (or 16,384 rows hold fewer).
+    """
+    answers: dict[int, list[Hit]] = {}
+    limit = min(max(2 * k, 16), MAX_ROWS)
+    while missing := [i for i in range(len(vectors)) if i not in answers]:
+        found = store.search(collection, vectors[missing], limit, fields=HIT_FIELDS, matching=filter)
+        for i, rows in zip(missing, found, strict=True):
+            hits = _products(rows)
+            if len(hits) >= k or len(rows) < limit or limit == MAX_ROWS:
+                answers[i] = hits[:k]
+        limit = min(limit * WIDER, MAX_ROWS)
+    return [answers[i] for i in range(len(vectors))]
+
+
+def vectors_of(store: Store, collection: str, product_id: str) -> list[Row]:
+    """The rows of a product with all their fields, by position; vectors are (dim,) float32. Empty if unknown."""
+    rows = store.query(collection, where(schema.PRODUCT_ID, product_id), fields=STORED_FIELDS)
+    arrays = [{**row, schema.VECTOR: np.asarray(row[schema.VECTOR], dtype=np.float32)} for row in rows]
+    return sorted(arrays, key=lambda row: cast(int, row[schema.POSITION]))
+
+
+def where(field: str, value: Value | Sequence[Value]) -> str:
+    """A filter: the field equals the value, or one of the values; join several with ` and `.
+
+    Raises:
+        BadInput: the field cannot be filtered by, or the value is not of its type.
+    """
+    if field not in FILTERABLE:
+        raise BadInput(f"cannot filter by {field}: use one of {', '.join(FILTERABLE)}")
+    if isinstance(value, (str, bool, int, float)):
+        return f"{field} == {_literal(field, value)}"
+    return f"{field} in [{', '.join(_literal(field, one) for one in value)}]"
+
+
+def _literal(field: str, value: Value) -> str:
+    wanted = FILTERABLE[field]
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted or value in (float("inf"), float("-inf")) or value != value:
+        raise BadInput(f"cannot filter {field} by {value!r}: it takes {wanted.__name__}")
+    if isinstance(value, str):
+        return f'"{_clean(field, value).translate(ESCAPES)}"'
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _clean(field: str, text: str) -> str:
+    try:
+        return text.encode().decode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"cannot filter {field} by {text!r}: it is not Unicode text") from error
+
+
+def _products(rows: Sequence[Found]) -> list[Hit]:
+    best: dict[str, Hit] = {}
+    for score, row in rows:
+        hit = Hit(score=score, **row)  # type: ignore[arg-type]
+        best.setdefault(hit.product_id, hit)
+    return list(best.values())
