@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitrine.quality import exact_neighbours, recall_at_k, recall_within_ties, share_by_chance, share_of_same_label
+from vitrine.quality import exact_neighbours, recall_at_k, share_by_chance, share_of_same_label
 
 
 def rows(at_most: int) -> st.SearchStrategy[np.ndarray]:
@@ -52,32 +52,6 @@ def test_recall_is_the_mean_over_queries_and_takes_keys():
 def test_recall_refuses_another_number_of_answers_than_queries():
     with pytest.raises(ValueError, match="longer"):
         recall_at_k([[1]], [[1], [2]])
-
-
-VECTORS = np.array([[1, 0], [1, 0], [1, 0], [0.5, 0]], dtype=np.float32)
-QUERY = np.array([[1, 0]], dtype=np.float32)
-
-
-def within_ties(found: list[int]) -> float:
-    exact = exact_neighbours(QUERY, VECTORS, 2)
-    return recall_within_ties(np.array([found]), exact, queries=QUERY, vectors=VECTORS)
-
-
-def test_within_ties_a_twin_of_an_exact_neighbour_counts():
-    assert within_ties([2, 1]) == 1.0
-
-
-def test_within_ties_a_worse_row_does_not_count():
-    assert within_ties([2, 3]) == 0.5
-
-
-def test_within_ties_neither_nothing_nor_a_repetition_counts():
-    assert within_ties([2, -1]) == 0.5
-    assert within_ties([2, 2]) == 0.5
-
-
-def test_within_ties_more_good_answers_than_asked_for_are_no_more_than_all():
-    assert within_ties([0, 1, 2]) == 1.0
 
 
 def test_the_share_of_the_same_label_counts_every_neighbour():

@@ -44,22 +44,6 @@ def recall_at_k(found: Iterable[Collection[Hashable]], exact: Iterable[Collectio
     return float(np.mean(shares))
 
 
-def recall_within_ties(
-    found: Indices, exact: Indices, *, queries: Vectors, vectors: Vectors, tolerance: float = 1e-6
-) -> float:
-    """`recall_at_k`, where any other row that scores as well as the k-th exact one counts too.
-
-    Catalogues hold the same picture many times over, and of equal scores an index may return any.
-    `found` is (n, at most k) indices into `vectors`, -1 = nothing; `exact` (n, k) comes from `exact_neighbours`.
-    """
-    hits = 0
-    for query, answer, wanted in zip(queries, found, exact, strict=True):
-        least = float(np.min(vectors[wanted] @ query)) - tolerance
-        distinct = np.unique(answer[answer >= 0])
-        hits += min(int(np.count_nonzero(vectors[distinct] @ query >= least)), len(wanted))
-    return hits / exact.size
-
-
 def share_of_same_label(neighbour_labels: NDArray[Any], query_labels: NDArray[Any]) -> float:
     """Share of neighbours that carry their query's label; (n, k) and (n,) labels of any comparable type."""
     return float(np.mean(neighbour_labels == query_labels[:, np.newaxis]))
