@@ -27,6 +27,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     DECODER_CRASH = "decoder_crash"
+    NO_VECTOR = "no_vector"  # the network's answer is zero or not finite
     NO_ID = "no_id"
     ID_TOO_LONG = "id_too_long"
     BAD_POSITION = "bad_position"
@@ -80,7 +81,7 @@ def split_image_id(key: str) -> tuple[str, int]:
         ValueError: the key is not of that form.
     """
     product_id, slash, position = key.rpartition("/")
-    if not slash or not position.isascii() or not position.isdigit():
+    if not slash or not position.isascii() or not position.isdigit() or (position[0] == "0" and position != "0"):
         raise ValueError(f"not an image id: {key!r}")
     return product_id, int(position)
 

@@ -3,9 +3,12 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vitrine.errors import BadInput
 
 
 def _run_name(name: str) -> str:
@@ -14,13 +17,20 @@ def _run_name(name: str) -> str:
     return name
 
 
+def _alias_name(name: str) -> str:
+    if name[0].isdigit():
+        raise ValueError("must begin with a letter or _, since collections are named after it")
+    return name
+
+
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_run_name)]
+Alias = Annotated[Name, AfterValidator(_alias_name)]
 
 
 class Section(BaseModel):
     """A branch of the tree."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class Columns(Section):
@@ -41,7 +51,7 @@ class Columns(Section):
     version: str = "version"
     """Column of the product's version (int64, higher is newer)."""
     version_of: Literal["product", "picture"] = "product"
-    """What a version counts: `product` keeps only rows of a product's highest version, `picture` keeps each position's."""
+    """`product` keeps only rows of a product's highest version, `picture` the highest of each position."""
     updated_at: str = "updated_at"
     """Column of the time of the last change; the version where there is no version column."""
     title: str = "title"
@@ -64,7 +74,7 @@ class Model(Section):
     backbone: str = "resnet18"
     """resnet18, resnet34, resnet50, resnet101, resnet152, vgg16 or inception_v3."""
     weights: str = "bundled"
-    """`bundled`, a torchvision name such as IMAGENET1K_V2, a .safetensors or .pth file, or `random:SEED` (untrained)."""
+    """`bundled`, a torchvision name (IMAGENET1K_V2), a .safetensors or .pth file, or `random:SEED` (untrained)."""
     weights_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """Expected sha256 of the weights file; another file is refused."""
     image_size: int | None = Field(default=None, ge=32, le=1024)
@@ -77,7 +87,7 @@ class Model(Section):
     """Arithmetic of the network; `auto` takes bf16 or fp16 only where a check against fp32 passes."""
     batch_size: int = Field(default=32, ge=1, le=4096)
     """Pictures per forward pass."""
-    device: str = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     """`cpu`, `cuda`, `cuda:N`, or `auto`: the GPU that Spark assigned, else a visible one, else the CPU."""
     change: bool = False
     """Let the alias move from a collection of another model; its clients must be ready for the new one."""
@@ -90,12 +100,12 @@ class Milvus(Section):
 
     uri: str = "vitrine.db"
     """A path for Milvus Lite, http:// or https:// for a server."""
-    alias: Name = "products"
+    alias: Alias = "products"
     """Alias that searches use; it is moved to the new collection at the end."""
     token: SecretStr | None = None
-    """`user:password` or an API key; better from the environment or token_file."""
+    """`user:password` or an API key; never a flag, which others on the machine can read."""
     token_file: Path | None = None
-    """File that holds the token."""
+    """File that holds the token, where it is not in VITRINE_MILVUS__TOKEN."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Longest wait for one call, in seconds."""
     load: Literal["auto", "insert", "import"] = "auto"
@@ -115,6 +125,8 @@ class Milvus(Section):
     def _one_token(self) -> "Milvus":
         if self.token is not None and self.token_file is not None:
             raise ValueError("give token or token_file, not both")
+        if "@" in urlsplit(self.uri).netloc:
+            raise ValueError("uri must not hold a password: use VITRINE_MILVUS__TOKEN or token_file")
         return self
 
     @property
@@ -123,10 +135,19 @@ class Milvus(Section):
         return "://" not in self.uri
 
     def secret(self) -> str:
-        """The token in the clear, or an empty string."""
-        if self.token_file is not None:
-            return self.token_file.read_text().strip()
-        return self.token.get_secret_value() if self.token else ""
+        """The token in the clear, or an empty string.
+
+        Raises:
+            BadInput: token_file cannot be read.
+        """
+        if self.token_file is None:
+            return self.token.get_secret_value() if self.token else ""
+        try:
+            return self.token_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise BadInput(f"cannot read milvus.token_file {self.token_file}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise BadInput(f"milvus.token_file {self.token_file} holds no text") from None
 
 
 class Features(Section):
@@ -141,7 +162,7 @@ class Pictures(Section):
 
     max_bytes: int = Field(default=20_000_000, ge=1)
     """Largest picture file, in bytes."""
-    max_pixels: int = Field(default=50_000_000, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1, le=89_478_485)  # Pillow refuses more by itself
     """Largest picture, in pixels."""
     max_frames: int = Field(default=1_000, ge=1)
     """Most frames of an animation; only the first is used."""
@@ -175,6 +196,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     catalog: list[str] = []
@@ -186,8 +208,8 @@ class Settings(BaseSettings):
     pictures: Pictures = Pictures()
     gates: Gates = Gates()
     as_of: datetime | None = None
-    """Moment that the catalogue shows, ISO 8601; by default the start of the run."""
-    work: str = ".vitrine"
+    """Moment that the catalogue shows, ISO 8601, UTC where it names no zone; by default the start of the run."""
+    work: str = Field(default=".vitrine", min_length=1)
     """Directory for the state of runs; shared storage on a cluster."""
     run: Name | None = None
     """Name of the run; the same name again picks up where that run stopped. By default the time."""

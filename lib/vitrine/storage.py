@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
 
-from vitrine.errors import BadInput
+from vitrine.errors import BadInput, BadSettings
 
 _ASIDE = ".aside-"
 
@@ -75,12 +76,16 @@ def directory(uri: str) -> Directory:
 
     Raises:
         BadInput: no file system is known for the URI.
+        BadSettings: it holds a password, which would end up in logs and in the state of runs.
     """
     if "://" not in uri:
         return Directory(fs.LocalFileSystem(), str(Path(uri).absolute()))
+    user, _, host = urlsplit(uri).netloc.rpartition("@")
+    if ":" in user:
+        raise BadSettings(f"the URI of {host} must hold no password: use the environment, such as AWS_ACCESS_KEY_ID")
     try:
         filesystem, root = fs.FileSystem.from_uri(uri)
-    except (ValueError, OSError) as error:
+    except (ValueError, NotImplementedError, OSError) as error:
         raise BadInput(f"cannot open {uri}: {error}") from error
     return Directory(filesystem, root.rstrip("/"))
 
@@ -98,7 +103,7 @@ def require_writable(uri: str, setting: str) -> Directory:
         with place.filesystem.open_output_stream(place.path(probe)) as stream:
             stream.write(b"")
         place.filesystem.delete_file(place.path(probe))
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         reason = str(error).split(". Detail:")[0]
         raise BadInput(f"cannot write to {uri}: {reason}; set {setting} to a writable directory") from error
     return place
