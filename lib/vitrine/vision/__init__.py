@@ -1,0 +1,1 @@
+"""Pictures to vectors with torch: weights, networks, decoding, and the embedding engine."""
