@@ -4,6 +4,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +14,12 @@ from hypothesis import settings as hypothesis_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from vitrine.catalog import Plan
+    from vitrine.features import FeatureStore
+    from vitrine.intake import UnitJob
+    from vitrine.manifest import Manifest
+    from vitrine.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = pytest.StashKey[frozenset[str]]()
@@ -96,3 +104,73 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def drawn_pictures() -> list[bytes]:
+    """60 different small JPEG pictures of drawn products."""
+    from vitrine.rendering import draw, jpeg, look
+
+    return [jpeg(draw(look(number), size=64)) for number in range(60)]
+
+
+@dataclass(frozen=True)
+class Small:
+    """A run without Spark: its plan, what all units need, the feature store, and what the units left behind."""
+
+    run: "Run"
+    plan: "Plan"
+    job: "UnitJob"
+    features: "FeatureStore"
+    done: "list[Manifest]"
+
+
+@pytest.fixture
+def small_run(tmp_path: Path) -> "Callable[..., Small]":
+    """`small_run(columns, name="a", **settings)` writes the columns as a catalogue and does its units one by one.
+
+    With `make_embedder`, else a FakeEmbedder of 16 dimensions; the feature store of the directory is used and
+    filled. `rows_per_group` cuts the catalogue into row groups, `slots` asks for smaller units.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from vitrine import catalog, refused, staging
+    from vitrine.features import FeatureStore
+    from vitrine.intake import UnitJob
+    from vitrine.run import manifests, open_run, settled_plan
+    from vitrine.settings import Settings
+    from vitrine.testing import FakeEmbedder
+    from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit
+
+    def do(columns, /, name="a", *, make_embedder=None, rows_per_group=1_000, deleted=None, **settings) -> Small:
+        path = tmp_path / "catalog.parquet"
+        if columns is not None:
+            pq.write_table(pa.table(columns), path, row_group_size=rows_per_group)
+        wanted = Settings(catalog=[str(path)], work=str(tmp_path / "work"), run=name, **settings)
+        run = open_run(wanted, "model0", now=datetime(2026, 11, 20, tzinfo=UTC))
+        plan = settled_plan(run, catalog.plan(wanted, slots=1, deleted=deleted))
+        features = FeatureStore(str(tmp_path / "features"), run.model_id, 16)
+        undecodable = refused.place(str(tmp_path / "features"), run.model_id)
+        refused.add(run.place.within(REFUSED), refused.read(undecodable))
+        features.write_known_hashes(run.place, KNOWN_HASHES)
+        job = UnitJob(run.uri, plan.columns, wanted.pictures, 16, run.as_of_us, run.started_us)
+        for unit in plan.units:
+            run_unit(unit, job, make_embedder or (lambda: FakeEmbedder(dim=16)))
+        done = manifests(run)
+        staging.keep_features(run, done, features, 16)
+        staging.keep_refused(run, done, undecodable)
+        return Small(run, plan, job, features, done)
+
+    return do
+
+
+@pytest.fixture
+def put_out_of_reach() -> Callable[[Path], None]:
+    """Makes a file one that is there and cannot be read just now; allow /proc as a prefix too."""
+
+    def put(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        path.symlink_to("/proc/self/mem")  # its first page is not mapped: reading fails, for root too
+
+    return put

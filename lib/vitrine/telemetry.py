@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
+_OWN_LOGGERS = ("vitrine", "streaming")
+# These write down with tracebacks what they raise or answer too.
+_TRACEBACK_LOGGERS = ("grpc", "py4j", "SQLQueryContextLogger", "DataFrameQueryContextLogger")
+
 
 @dataclass(slots=True)
 class Stage:
@@ -58,14 +62,9 @@ class Stages:
 
 
 def peak_memory_bytes() -> int:
-    """Largest resident memory so far: this process' peak plus that of its largest child, in bytes.
-
-    From getrusage: of children only those that have ended and were waited for, with their own children, count.
-    So a running JVM and its Python workers are not in it; each worker has to report its own.
-    """
-    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """Largest resident memory of this process so far, in bytes; its children, a JVM among them, are not in it."""
     unit_bytes = 1 if sys.platform == "darwin" else 1024
-    return sum(peaks) * unit_bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
 
 
 class Progress(Protocol):
@@ -109,11 +108,16 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
     """Send the log of this program to `stream`; for programs only, replaces what was configured.
 
     On a terminal a line is its message, with the level before a warning or error; elsewhere also UTC time and logger.
+    `level` is that of Vitrine's own loggers; others are heard from warnings on.
     Without a `stream` each line goes to what stderr is at that moment, so it stands above a progress bar.
     """
     handler = _Handler(stream)
     handler.setFormatter(_TerminalFormatter() if (stream or sys.stderr).isatty() else _line_formatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    for name in _OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level)
+    for name in _TRACEBACK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -4,6 +4,7 @@ from vitrine.catalog.columns import Layout
 from vitrine.catalog.plan_file import read_plan, write_plan
 from vitrine.catalog.planning import Plan, plan
 from vitrine.catalog.reader import Picture, read
+from vitrine.catalog.sources import find
 from vitrine.catalog.units import Unit
 
-__all__ = ["Layout", "Picture", "Plan", "Unit", "plan", "read", "read_plan", "write_plan"]
+__all__ = ["Layout", "Picture", "Plan", "Unit", "find", "plan", "read", "read_plan", "write_plan"]

@@ -1,12 +1,15 @@
 """Collections of an alias: their names, the facts they carry, which is served, and which may go."""
 
 import json
+import logging
 import time
 from dataclasses import asdict, dataclass, fields, replace
 
-from vitrine.errors import BadInput, BadSettings
+from vitrine.errors import BadInput, BadSettings, VitrineError
 from vitrine.index import schema
 from vitrine.index.store import Store
+
+logger = logging.getLogger(__name__)
 
 LEDGER_SUFFIX = "_ledger"
 
@@ -181,6 +184,14 @@ def drop(store: Store, collection: Collection) -> list[str]:
     store.drop(collection.ledger)
     store.drop(collection.name)
     return [collection.ledger, collection.name]
+
+
+def abandon(store: Store, collection: Collection) -> None:
+    """Drop what a failed run made, where that can be done; what stays is dropped by a later `retire`."""
+    try:
+        drop(store, collection)
+    except VitrineError as error:
+        logger.warning("left behind collection=%s error=%s", collection.name, error)
 
 
 def _made_for(store: Store, alias: str) -> list[Collection]:

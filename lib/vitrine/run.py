@@ -1,0 +1,153 @@
+"""The state of one reindex in the work directory: what it is about, how far it came, and what its units made."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vitrine import catalog
+from vitrine.errors import BadInput
+from vitrine.manifest import OUTCOME_SCHEMA, Manifest
+from vitrine.settings import Settings
+from vitrine.storage import Directory, directory, require_writable
+
+PLAN = "plan.parquet"
+
+_STATE = "run.json"
+_REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A named run; running it again under the same name continues it.
+
+    `as_of_us` is the moment the catalogue shows, `started_us` the moment of the first start, both in microseconds
+    since 1970; `pictures` are the limits and prefixes of pictures, as JSON.
+    """
+
+    name: str
+    uri: str
+    model_id: str
+    alias: str
+    as_of_us: int
+    started_us: int
+    pictures: str = ""
+
+    @property
+    def place(self) -> Directory:
+        """The run's directory."""
+        return directory(self.uri)
+
+    @property
+    def as_of(self) -> str:
+        """The moment the catalogue shows, ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.as_of_us / 1e6, UTC).isoformat()
+
+    def file(self, name: str) -> str:
+        """Path or URI of a file of the run, for other machines."""
+        return f"{self.uri}/{name}"
+
+    @property
+    def log(self) -> Path | None:
+        """Where Spark may write what it says; None where the run is not in a file system of this machine."""
+        return None if "://" in self.uri else Path(self.uri, "spark.log")
+
+    def save(self) -> None:
+        """Write the state, complete or not at all."""
+        self.place.write(_STATE, json.dumps(asdict(self), indent=2, sort_keys=True).encode())
+
+
+def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
+    """Begin the run that the settings name, or continue it.
+
+    Raises:
+        BadInput: the work directory cannot be written, or the run was begun with another model, alias, as_of
+            or other limits of pictures.
+    """
+    name = settings.run or now.strftime("%Y%m%dt%H%M%S")
+    as_of = settings.as_of or now
+    as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
+    begun = Run(
+        name=name,
+        uri=anywhere(settings.under_work("runs", name)),
+        model_id=model_id,
+        alias=settings.milvus.alias,
+        as_of_us=round(as_of.timestamp() * 1e6),
+        started_us=round(now.timestamp() * 1e6),
+        pictures=settings.pictures.model_dump_json(),
+    )
+    place = require_writable(begun.uri, "work")
+    if not place.exists(_STATE):
+        begun.save()
+        return begun
+    known = _read_state(place)
+    wanted = begun if settings.as_of else replace(begun, as_of_us=known.as_of_us)
+    for what in ("model_id", "alias", "as_of_us", "pictures"):
+        if getattr(known, what) != getattr(wanted, what):
+            raise BadInput(
+                f"run {name} was begun with {what} {getattr(known, what)}, not {getattr(wanted, what)}: "
+                "give the same settings again or another --run"
+            )
+    return replace(known, uri=begun.uri)
+
+
+def anywhere(place: str) -> str:
+    """The same path or URI, whatever the working directory of the process that uses it."""
+    return place if "://" in place else str(Path(place).absolute())
+
+
+def _read_state(place: Directory) -> Run:
+    try:
+        return Run(**json.loads(place.read(_STATE)))
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{place.path(_STATE)} is not of this version: give another --run") from error
+
+
+def settled_plan(run: Run, plan: catalog.Plan) -> catalog.Plan:
+    """The plan that the run goes by: the one it began with, else `plan`, which is written down for later.
+
+    Raises:
+        BadInput: the run was begun with another catalogue.
+    """
+    if not run.place.exists(PLAN):
+        catalog.write_plan(plan, run.file(PLAN))
+        return plan
+    begun = catalog.read_plan(run.file(PLAN))
+    if begun.fingerprint != plan.fingerprint:
+        raise BadInput(f"the catalogue or its columns changed since run {run.name} began: give another --run")
+    return begun
+
+
+def finished_units(run: Run) -> set[str]:
+    """Ids of the units that are done."""
+    return {name.removeprefix("units/").removesuffix(".json") for name in run.place.names("units")}
+
+
+def manifests(run: Run) -> list[Manifest]:
+    """Manifests of all units that are done, by unit id."""
+    place = run.place
+    return [Manifest(**json.loads(place.read(name))) for name in place.names("units")]
+
+
+def outcomes(run: Run, done: Iterable[Manifest], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """What became of each picture, a table a unit, in the order of `done`; units of duplicates only have none."""
+    place = run.place
+    for manifest in done:
+        if manifest.outcomes_file:
+            with place.filesystem.open_input_file(place.path(manifest.outcomes_file)) as stream:
+                yield pq.read_table(stream, columns=list(columns or OUTCOME_SCHEMA.names))
+
+
+def note_finished(run: Run, report: Mapping[str, object]) -> None:
+    """Note that the run is finished, with its report."""
+    run.place.write(_REPORT, json.dumps(report).encode())
+
+
+def report_of(run: Run) -> dict[str, Any] | None:
+    """The report of a run that is finished, else None."""
+    return json.loads(run.place.read(_REPORT)) if run.place.exists(_REPORT) else None

@@ -1,0 +1,163 @@
+"""One unit of a reindex, as an executor runs it: read, reuse, embed, write; committed by one manifest.
+
+Files of a run, all below its directory: `rows/` finished rows in Milvus' import layout, `hits/` rows whose vectors
+the feature store holds, `unreachable/` rows of pictures that could not be fetched just now, `outcomes/` one line a
+picture, `units/<unit_id>.json` the manifest that commits them. Data files carry the attempt in their names; only
+those that a manifest names count.
+"""
+
+import functools
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vitrine import catalog, refused
+from vitrine.embedding import Batch, Embedder
+from vitrine.errors import BadInput
+from vitrine.features import KnownHashes
+from vitrine.index import schema
+from vitrine.intake import Candidate, Intake, UnitJob
+from vitrine.manifest import HIT_SCHEMA, OUTCOME_SCHEMA, Manifest, with_vectors
+from vitrine.product import Reject
+from vitrine.spark import assigned_device
+from vitrine.storage import Directory, directory
+from vitrine.telemetry import peak_memory_bytes
+
+if TYPE_CHECKING:
+    from vitrine.vision.engine import EngineRequest
+
+KNOWN_HASHES = "known-hashes.bin"
+REFUSED = "refused"
+
+
+def run_unit(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder]) -> Manifest:
+    """Do one unit and commit it; `make_embedder` is called only if a picture must be embedded.
+
+    May be done again, also at the same time elsewhere: the attempt whose manifest is written last counts.
+
+    Raises:
+        BadInput: the file is not the one that was planned.
+    """
+    started = time.monotonic()
+    place = directory(job.run_directory)
+    intake = Intake(job, *_known(job.run_directory))
+    name = f"{unit.unit_id}-{uuid4().hex[:8]}.parquet"
+    passes = _embed(intake, unit, place, f"rows/{name}", make_embedder)
+    if len(intake.catalog_rows) != unit.rows:
+        read = f"{len(intake.catalog_rows)} of {unit.rows} rows"
+        raise BadInput(f"{unit.file} gave {read} of unit {unit.unit_id}: it changed; start a new run")
+    hits = sorted(intake.hits, key=lambda row: str(row[schema.IMAGE_SHA256]))
+    manifest = _manifest(
+        intake,
+        unit_id=unit.unit_id,
+        forward_passes=passes,
+        seconds=time.monotonic() - started,
+        rows_file=name,
+        hits_file=_write(place, f"hits/{name}", hits, HIT_SCHEMA),
+        unreachable_file=_write(place, f"unreachable/{name}", intake.unreachable, HIT_SCHEMA),
+        outcomes_file=_write(place, f"outcomes/{name}", _in_file_order(intake.outcomes), OUTCOME_SCHEMA),
+    )
+    place.write(f"units/{unit.unit_id}.json", json.dumps(asdict(manifest)).encode())
+    return manifest
+
+
+def _embed(
+    intake: Intake, unit: catalog.Unit, place: Directory, name: str, make_embedder: Callable[[], Embedder]
+) -> int:
+    """Embed what must be, write the rows as they come, and return how many forward passes that took."""
+    waiting = intake.to_embed(catalog.read(unit, intake.job.layout))
+    first = next(waiting, None)
+    if first is None:
+        return 0
+    embedder = make_embedder()
+    before = embedder.forward_passes
+    with ExitStack() as stack:
+        writer = None
+        for batch in embedder.embed(itertools.chain([first], waiting)):
+            table = _finished(intake, batch)
+            if len(table):
+                if writer is None:
+                    stream = stack.enter_context(place.output(name))
+                    writer = stack.enter_context(pq.ParquetWriter(stream, table.schema, use_dictionary=False))
+                writer.write_table(table)
+    return embedder.forward_passes - before
+
+
+def _finished(intake: Intake, batch: Batch[Candidate]) -> pa.Table:
+    """The rows of a batch with their vectors, in its order; every key is noted."""
+    rows = []
+    for candidate, reject in zip(batch.keys, batch.rejects, strict=True):
+        intake.note(candidate, "rejected" if reject else "embedded", reject=reject)
+        if reject is None:
+            rows.append(intake.row(candidate))
+    return with_vectors(pa.Table.from_pylist(rows, HIT_SCHEMA), batch.vectors)
+
+
+def _in_file_order(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(outcomes, key=lambda outcome: (outcome["row"], outcome["position"]))
+
+
+def _write(place: Directory, name: str, rows: Sequence[dict[str, Any]], columns: pa.Schema) -> str:
+    """Write the rows if there are any; returns the file's name, or an empty one."""
+    if not rows:
+        return ""
+    with place.output(name) as stream:
+        pq.write_table(pa.Table.from_pylist(rows, columns), stream)
+    return name
+
+
+def _manifest(intake: Intake, *, rows_file: str, **facts: Any) -> Manifest:
+    outcomes = [outcome["outcome"] for outcome in intake.outcomes]
+    embedded = outcomes.count("embedded")
+    return Manifest(
+        catalog_rows=len(intake.catalog_rows),
+        rows=intake.rows,
+        embedded=embedded,
+        reused=outcomes.count("reused"),
+        rejected=outcomes.count("rejected"),
+        duplicates=intake.duplicates,
+        cut_texts=intake.cut_texts,
+        size_bytes=intake.size_bytes,
+        process=f"{os.uname().nodename}:{os.getpid()}",
+        peak_memory_bytes=peak_memory_bytes(),
+        rows_file=f"rows/{rows_file}" if embedded else "",
+        **facts,
+    )
+
+
+def _known(run_directory: str) -> tuple[KnownHashes, Mapping[str, Reject]]:
+    place = directory(run_directory)
+    written = place.filesystem.get_file_info(place.path(KNOWN_HASHES)).mtime_ns
+    return _written(run_directory, written or 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _written(run_directory: str, _mtime_ns: int) -> tuple[KnownHashes, Mapping[str, Reject]]:
+    """What is known, once for all units of a process; a resumed run writes it anew under the same names."""
+    place = directory(run_directory)
+    return KnownHashes(place, KNOWN_HASHES), refused.read(place.within(REFUSED))
+
+
+def task_engine(request: "EngineRequest") -> Embedder:
+    """The engine of this process, built at the first call, on the device that Spark assigned to the task."""
+    from vitrine.vision.engine import device_of, load
+
+    return load(replace(request, device=device_of(assigned_device(), request.device)))
+
+
+def run_unit_text(unit: str, *, job: UnitJob, make_embedder: Callable[[], Embedder]) -> str:
+    """`run_unit` with the unit and the manifest as JSON, as they travel through Spark."""
+    values = json.loads(unit)
+    versions = values.pop("versions")
+    dropped = tuple(values.pop("dropped"))
+    planned = catalog.Unit(**values, dropped=dropped, versions=None if versions is None else tuple(versions))
+    return json.dumps(asdict(run_unit(planned, job, make_embedder)))
