@@ -1,0 +1,103 @@
+"""`vitrine`: the operator's tool. It looks after what the jobs made: search, status, rollback, doctor."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vitrine import __version__, flags
+from vitrine.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Visual product search: look after what the reindex job made.",
+)
+
+Uri = Annotated[str | None, typer.Option("--milvus.uri", help="Path of Milvus Lite, or http:// of a server.")]
+Alias = Annotated[str | None, typer.Option("--milvus.alias", help="Alias to look at [products].")]
+Work = Annotated[str | None, typer.Option("--work", help="Directory with the state of runs [.vitrine].")]
+Config = Annotated[str | None, typer.Option("--config", help="TOML file with settings.")]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 an error in one line, 2 wrong usage."""
+    sys.exit(flags.exit_code(app))
+
+
+def _settings(config: str | None, uri: str | None, alias: str | None, work: str | None) -> Settings:
+    given = {"config": config, "milvus.uri": uri, "milvus.alias": alias, "work": work}
+    arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    return flags.load(arguments, program="vitrine", story="")
+
+
+@app.command()
+def search(  # noqa: PLR0917  # typer takes arguments by position or name as it finds them
+    photo: Annotated[Path | None, typer.Argument(help="A picture file to search with.")] = None,
+    product_id: Annotated[str | None, typer.Option("--id", help="Search with a stored product instead.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many products.")] = 8,
+    expression: Annotated[str, typer.Option("--filter", help="Milvus filter, such as 'price < 20'.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the answer as a page.")] = None,
+    uri: Uri = None,
+    alias: Alias = None,
+    work: Work = None,
+    config: Config = None,
+) -> None:
+    """Products that look like a picture, best first."""
+    from vitrine.cli import answers
+
+    if (photo is None) == (product_id is None):
+        raise typer.BadParameter("give either a PHOTO or --id")
+    settings = _settings(config, uri, alias, work)
+    hits = answers.search(settings, photo, product_id, k=k, filter=expression)
+    if html is not None:
+        answers.write_page(settings, photo, product_id, hits, html)
+    for line in answers.json_lines(hits) if as_json else answers.table(hits):
+        typer.echo(line)
+
+
+@app.command()
+def status(uri: Uri = None, alias: Alias = None, work: Work = None, config: Config = None) -> None:
+    """What the alias serves, and what it could go back to."""
+    from vitrine.cli import answers
+
+    for line in answers.status(_settings(config, uri, alias, work)):
+        typer.echo(line)
+
+
+@app.command()
+def rollback(uri: Uri = None, alias: Alias = None, work: Work = None, config: Config = None) -> None:
+    """Serve again the collection that was served before."""
+    from vitrine.cli import answers
+
+    typer.echo(answers.rollback(_settings(config, uri, alias, work)))
+
+
+@app.command()
+def doctor(uri: Uri = None, alias: Alias = None, work: Work = None, config: Config = None) -> None:
+    """Check Java, Spark, torch, Milvus, weights and disk; say the cure of what is wrong."""
+    from vitrine.cli import diagnosis
+
+    findings = diagnosis.examine(_settings(config, uri, alias, work))
+    for finding in findings:
+        typer.echo(finding.line())
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vitrine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options of the program itself."""
