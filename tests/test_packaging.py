@@ -29,7 +29,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_library_and_its_weights(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     bundled = ("resnet18_vitrine.safetensors", "LICENSE.weights.md", "MODEL_CARD.md")
-    assert {"vitrine/cli.py", "vitrine/py.typed", *(f"vitrine/vision/bundled/{name}" for name in bundled)} <= names
+    weights = {f"vitrine/vision/bundled/{name}" for name in bundled}
+    assert {"vitrine/cli/__init__.py", "vitrine/py.typed"} | weights <= names
 
 
 def test_the_wheel_holds_neither_jobs_nor_streaming_nor_tests(wheel: Path) -> None:
@@ -52,7 +53,7 @@ def test_the_wheel_renamed_to_zip_serves_py_files(wheel: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("path", "ignored"), [("lib/vitrine/cli.py", False), ("lib/new/x.py", False), (".venv/x", True)]
+    ("path", "ignored"), [("lib/vitrine/cli/__init__.py", False), ("lib/new/x.py", False), (".venv/x", True)]
 )
 def test_git_sees_the_library(tmp_path: Path, path: str, ignored: bool) -> None:
     shutil.copy(ROOT / ".gitignore", tmp_path)

@@ -1,5 +1,6 @@
 import pyarrow as pa
 import pytest
+
 from vitrine.catalog.columns import Layout, layout
 from vitrine.errors import BadInput
 from vitrine.settings import Columns

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vitrine.catalog.duplicates import settle
 from vitrine.catalog.keys import Keys
 from vitrine.product import deletion_wins, is_stale

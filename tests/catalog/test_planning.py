@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vitrine.catalog import Plan, plan, read, read_plan, write_plan
 from vitrine.errors import BadInput
 from vitrine.settings import Settings

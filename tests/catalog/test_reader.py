@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from vitrine.catalog import Picture, plan, read
 from vitrine.errors import BadInput
 from vitrine.product import Product, Reason

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
+
 from vitrine.catalog import plan, read, read_plan, write_plan
 from vitrine.catalog.sources import find, locate, partition_values
 from vitrine.errors import BadInput

@@ -3,6 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from vitrine.catalog.sources import find, partition_values, readable, shown
 from vitrine.errors import BadInput, BadSettings, Unavailable
 

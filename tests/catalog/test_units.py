@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vitrine.catalog.units import LEAST_ROWS, MOST_BYTES, MOST_ROWS, RowGroup, Unit, cut
 
 GROUPS = st.lists(st.tuples(st.integers(0, 60_000), st.integers(0, 10**9)), max_size=8)

@@ -1,6 +1,7 @@
 """Looks and the pictures painted of them."""
 
 import io
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ def test_the_first_70_000_looks_are_distinct():
 
 def test_neighbouring_looks_differ_in_everything():
     looks = [look(number) for number in range(2_000)]
-    for before, after in zip(looks, looks[1:], strict=False):
+    for before, after in itertools.pairwise(looks):
         assert before.shape != after.shape
         assert before.colour != after.colour
         assert before.accent != after.accent
