@@ -19,19 +19,28 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from vitrine import account, canaries, catalog, fetch, flags, gallery, refused, samples, spark, staging, unreachable
+from vitrine import account, canaries, catalog, fetch, flags, gallery, refused, spark, staging, unreachable
 from vitrine.account import Account, Report
 from vitrine.embedding import Embedder
 from vitrine.errors import BadInput
 from vitrine.features import FeatureStore
-from vitrine.gallery import Answer
 from vitrine.index import collections, gates, ledger, load
 from vitrine.index.collections import Collection, Facts
 from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import Store, connect
 from vitrine.intake import UnitJob
 from vitrine.manifest import Manifest
-from vitrine.run import Run, anywhere, finished_units, manifests, note_finished, open_run, report_of, settled_plan
+from vitrine.run import (
+    EXPORTED,
+    Run,
+    anywhere,
+    finished_units,
+    manifests,
+    note_finished,
+    open_run,
+    report_of,
+    settled_plan,
+)
 from vitrine.settings import Settings
 from vitrine.storage import Directory, require_writable
 from vitrine.telemetry import Stages, configure_logging, progress
@@ -40,8 +49,6 @@ from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit_text, task_engine
 logger = logging.getLogger("vitrine.reindex")
 
 SAMPLED_QUERIES = 1_000
-SHOWN_QUERIES = 12
-SHOWN_REJECTS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,13 @@ def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None 
             raise
         collections.swap(store, run.alias, made.name)
         retired = collections.retire(store, run.alias, settings.milvus.keep)
-    report = account.report(run, made, staged.done, staged.counts, job.stages, found, recall=recall, retired=retired)
-    write_report(job, report, staged, found)
+    report = account.report(
+        run, made, plan, staged.done, staged.counts, stages=job.stages, found=found, recall=recall, retired=retired
+    )
+    page = account.shown(report, run, plan, staged.done, found, limits=settings.pictures, notice=job.notice)
+    written = account.write(job.place_of_report, page, report)
+    note_finished(run, report.values())
+    logger.info("%s report=%s", report.line(), written)
     return report
 
 
@@ -112,7 +124,9 @@ def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> J
     from vitrine.vision.engine import EngineRequest
 
     fetch.check_prefixes(settings.pictures.prefixes)
-    catalog.find(settings.catalog)
+    tables = [source for source in settings.catalog if spark.is_table(source)]
+    if not tables or len(tables) < len(settings.catalog):
+        catalog.find([source for source in settings.catalog if source not in tables])
     model = weights.resolve(settings.model)
     if model.notice:
         logger.warning(model.notice)
@@ -159,7 +173,9 @@ def check_alias(job: Job) -> Mapping[str, int]:
 def make_plan(job: Job, session: SparkSession, deleted: Mapping[str, int]) -> catalog.Plan:
     """Read the catalogue's keys and cut it into units; list the pictures that the feature store holds."""
     with job.stages.stage("plan"):
-        plan = settled_plan(job.run, catalog.plan(job.settings, slots=spark.slots(session), deleted=deleted))
+        sources = spark.as_parquet(session, job.settings.catalog, job.run.file(EXPORTED))
+        settings = job.settings.model_copy(update={"catalog": sources})
+        plan = settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=deleted))
         refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
         known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
     logger.info("planned rows=%d units=%d known_pictures=%d", plan.catalog_rows, len(plan.units), known)
@@ -226,24 +242,6 @@ def check(job: Job, store: Store, made: Collection, staged: Staged) -> float | N
             known = drawn.embedded_again(staged.plan, job.settings.pictures, job.make_embedder)
             gates.canaries(store, made.name, known or drawn.stored(job.features))
     return recall
-
-
-def write_report(job: Job, report: Report, staged: Staged, found: Sequence[Answer]) -> None:
-    """Write report.json and report.html, say where they are, and note that the run is finished."""
-    limits = job.settings.pictures
-    rejected = samples.draw(job.run, staged.done, "rejected", SHOWN_REJECTS)
-    shown = found[:SHOWN_QUERIES]
-    wanted = [*rejected, *samples.locate(job.run, staged.done, gallery.pictures_of(shown))]
-    pictures = samples.read_pictures(staged.plan, wanted, limits)
-    page = account.page(
-        report,
-        notice=job.notice,
-        rejects=gallery.rejects(rejected, pictures, limits),
-        gallery=gallery.gallery(shown, pictures, limits),
-    )
-    written = account.write(job.place_of_report, page, report)
-    note_finished(job.run, report.values())
-    logger.info("%s report=%s", report.line(), written)
 
 
 if __name__ == "__main__":

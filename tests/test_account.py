@@ -55,7 +55,8 @@ def reported(small, **changes) -> account.Report:
     counts = account.settle(small.run, small.done, 6, max_reject_ratio=1)
     found = [Answer(f"{name}/0", name, f"Apparel/{name}", ()) for name in "xy"]
     done = [replace(one, **changes) for one in small.done]
-    return account.report(small.run, made, done, counts, Stages(), found, recall=0.99, retired=["products__older"])
+    told = {"stages": Stages(), "found": found, "recall": 0.99, "retired": ["products__older"]}
+    return account.report(small.run, made, small.plan, done, counts, **told)
 
 
 KEYS = {
@@ -79,6 +80,7 @@ KEYS = {
     "seconds",
     "images_per_second",
     "picture_bytes",
+    "read_by",
     "peak_memory_bytes",
 }
 
@@ -102,7 +104,7 @@ def test_the_account_is_a_log_line(mixed) -> None:
 
 def test_report_and_page_are_written_where_they_should_be(mixed, tmp_path) -> None:
     report = reported(mixed)
-    page = account.page(report, notice="UNTRAINED <weights>", rejects=(), gallery=())
+    page = account.page(report, notice="UNTRAINED <weights>", rejects=(), neighbours=())
     path = account.write(directory(str(tmp_path / "out")), page, report)
     assert path == str(tmp_path / "out/report.html")
     assert json.loads((tmp_path / "out/report.json").read_text()) == json.loads(json.dumps(report.values()))

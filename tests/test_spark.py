@@ -1,5 +1,6 @@
 """The Spark session and the two pandas UDFs."""
 
+import os
 import threading
 from functools import partial
 from pathlib import Path
@@ -80,23 +81,20 @@ def test_properties_of_the_session_are_left_as_they_were(spark: SparkSession) ->
 
 
 def test_meanwhile_is_called_until_all_are_done(spark: SparkSession, tmp_path: Path) -> None:
-    waiting = tmp_path / "go"
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
 
     def run(unit: str) -> str:
-        import time
-
-        while not waiting.exists():
-            time.sleep(0.05)
-        return unit
+        return unit + gate.read_text()
 
     calls = []
 
     def meanwhile() -> None:
         calls.append(1)
         if len(calls) == 2:
-            waiting.touch()
+            gate.write_text("b")
 
-    assert run_units(spark, ["a"], run, meanwhile=meanwhile) == ["a"]
+    assert run_units(spark, ["a"], run, meanwhile=meanwhile) == ["ab"]
     assert len(calls) >= 2
 
 

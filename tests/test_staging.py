@@ -105,6 +105,11 @@ def test_an_earlier_delete_stands_until_a_higher_version(
     assert staging.ledger_rows(small.run, small.done, [EARLIER]) == expected
 
 
+def test_a_delete_that_came_after_the_plan_stands(small_run, drawn_pictures) -> None:
+    small = small_run({"product_id": ["a"], "image": drawn_pictures[:1], "version": [5]})
+    assert staging.ledger_rows(small.run, small.done, [EARLIER]) == [EARLIER]
+
+
 def test_a_product_that_has_all_pictures_again_leaves_the_ledger(small_run, drawn_pictures) -> None:
     small = small_run({"product_id": ["a"], "image": drawn_pictures[:1], "version": [5]})
     assert staging.ledger_rows(small.run, small.done, [LedgerRow("a", 5, missing=((0, "x", "corrupt"),))]) == []

@@ -143,3 +143,20 @@ def test_without_a_stream_lines_follow_what_stderr_is(root_logger, monkeypatch):
     monkeypatch.setattr(sys, "stderr", replaced)
     logging.getLogger("vitrine").info("above the bar")
     assert replaced.getvalue().endswith("above the bar\n")
+
+
+def test_the_loggers_of_others_are_heard_from_warnings_on(root_logger):
+    stream = io.StringIO()
+    configure_logging(stream)
+    logging.getLogger("faiss.loader").info("chatter")
+    logging.getLogger("faiss.loader").warning("trouble")
+    assert "chatter" not in stream.getvalue()
+    assert "trouble" in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["py4j.clientserver", "grpc._server", "SQLQueryContextLogger"])
+def test_loggers_that_repeat_what_is_raised_are_silent(root_logger, name):
+    stream = io.StringIO()
+    configure_logging(stream)
+    logging.getLogger(name).error("Exception calling application")
+    assert stream.getvalue() == ""

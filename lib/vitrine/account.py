@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vitrine import gallery, samples
 from vitrine import report as pages
+from vitrine.catalog import Plan
 from vitrine.errors import GateFailed
 from vitrine.gallery import Answer, share_of_same_category
 from vitrine.index.collections import Collection
 from vitrine.manifest import Manifest
 from vitrine.report import Neighbours, Page, Tile
-from vitrine.run import Run, outcomes
+from vitrine.run import EXPORTED, Run, outcomes
+from vitrine.settings import Pictures
 from vitrine.storage import Directory
 from vitrine.telemetry import Stages, peak_memory_bytes
+
+_SHOWN_QUERIES = 12
+_SHOWN_REJECTS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class Report:
     same_category: Mapping[str, float] | None  # share of the 8 nearest, and by chance
     seconds: Mapping[str, float]
     images_per_second: Mapping[str, float]
+    read_by: str  # "pyarrow", or "spark" where Spark had to write a table as Parquet first
     picture_bytes: int
     peak_memory_bytes: Mapping[str, int]
 
@@ -120,11 +127,12 @@ class Report:
 def report(
     run: Run,
     made: Collection,
+    plan: Plan,
     done: Sequence[Manifest],
     counts: Account,
+    *,
     stages: Stages,
     found: Sequence[Answer],
-    *,
     recall: float | None,
     retired: Sequence[str],
 ) -> Report:
@@ -152,6 +160,7 @@ def report(
         same_category=None if same is None else {"neighbours": round(same[0], 4), "by_chance": round(same[1], 4)},
         seconds=seconds,
         images_per_second={name: round(n / seconds[name], 1) for name, n in pictures.items() if seconds.get(name)},
+        read_by="spark" if any(run.place.path(EXPORTED) in unit.file for unit in plan.units) else "pyarrow",
         picture_bytes=sum(one.size_bytes for one in done),
         peak_memory_bytes={
             "driver": peak_memory_bytes(),
@@ -160,7 +169,30 @@ def report(
     )
 
 
-def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], gallery: tuple[Neighbours, ...]) -> Page:
+def shown(
+    report: Report,
+    run: Run,
+    plan: Plan,
+    done: Sequence[Manifest],
+    found: Sequence[Answer],
+    *,
+    limits: Pictures,
+    notice: str,
+) -> Page:
+    """`page`, with rejects and queries drawn at random and their pictures read again from the catalogue."""
+    rejected = samples.draw(run, done, "rejected", _SHOWN_REJECTS)
+    queries = found[:_SHOWN_QUERIES]
+    wanted = [*rejected, *samples.locate(run, done, gallery.pictures_of(queries))]
+    pictures = samples.read_pictures(plan, wanted, limits)
+    return page(
+        report,
+        notice=notice,
+        rejects=gallery.rejects(rejected, pictures, limits),
+        neighbours=gallery.gallery(queries, pictures, limits),
+    )
+
+
+def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], neighbours: tuple[Neighbours, ...]) -> Page:
     """The report as a page for people; `notice` is what they must know of the weights."""
     names = ("embedded", "reused", "rejected", "duplicates")
     facts = {
@@ -170,7 +202,7 @@ def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], gallery: tup
         "model": report.model_id,
         "recall@10": "gate skipped" if report.recall_at_10 is None else f"{report.recall_at_10:.3f}",
         "forward passes": f"{report.forward_passes:,} in {report.engines} processes",
-        "pictures read": f"{report.picture_bytes / 1e6:,.1f} MB",
+        "pictures read": f"{report.picture_bytes / 1e6:,.1f} MB by {report.read_by}",
         "images per second": ", ".join(f"{stage} {rate:,.0f}" for stage, rate in report.images_per_second.items()),
         "peak memory": ", ".join(f"{who} {size / 1e6:,.0f} MB" for who, size in report.peak_memory_bytes.items()),
     }
@@ -181,11 +213,11 @@ def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], gallery: tup
         title=f"Reindex {report.run}",
         summary=f"{report.rows:,} pictures accounted for; {report.alias} now serves {report.collection}.",
         facts=facts,
-        counts={name: count for name in names if (count := getattr(report, name))},
+        counts={name: getattr(report, name) for name in names},
         stage_seconds=report.seconds,
         rejects=rejects,
         rejects_by_reason=report.rejected_by_reason,
-        gallery=gallery,
+        gallery=neighbours,
         notes=(notice,) if notice else (),
     )
 

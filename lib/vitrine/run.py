@@ -17,6 +17,8 @@ from vitrine.settings import Settings
 from vitrine.storage import Directory, directory, require_writable
 
 PLAN = "plan.parquet"
+EXPORTED = "exported"
+"""Where tables that Spark alone can read are written as Parquet."""
 
 _STATE = "run.json"
 _REPORT = "report.json"

@@ -15,7 +15,7 @@ from vitrine.features import BUCKETS, FeatureStore, vector_matrix
 from vitrine.index import schema
 from vitrine.index.ledger import LedgerRow, merged
 from vitrine.manifest import HIT_SCHEMA, Manifest, with_vectors
-from vitrine.product import Reason, Reject, is_stale
+from vitrine.product import Reason, Reject, deletion_wins, is_stale
 from vitrine.run import Run, outcomes
 from vitrine.storage import Directory
 
@@ -100,7 +100,8 @@ def _with_stored(hits: pa.Table, hashes: list[str], vectors: Vectors) -> pa.Tabl
 def ledger_rows(run: Run, done: Iterable[Manifest], earlier: Iterable[LedgerRow]) -> list[LedgerRow]:
     """The new ledger: products of the catalogue that miss pictures, and what stands of the earlier ledger.
 
-    An earlier row stands if the catalogue does not state its product, or states a lower version.
+    An earlier row stands if the catalogue does not state its product or states a lower version, a delete also against
+    an equal one.
     """
     known = {row.product_id: row for row in earlier}
     asked = pa.array(sorted(known), pa.string())
@@ -114,5 +115,9 @@ def ledger_rows(run: Run, done: Iterable[Manifest], earlier: Iterable[LedgerRow]
                 what = row["sha256"] or row["image_uri"]
                 missing.setdefault(row["product_id"], []).append((row["position"], what, row["reason"]))
     stated = [LedgerRow(key, versions[key], missing=tuple(sorted(lacks))) for key, lacks in missing.items()]
-    standing = [row for key, row in known.items() if key not in versions or is_stale(versions[key], row.version)]
+    standing = [row for key, row in known.items() if key not in versions or _stands(row, versions[key])]
     return merged(standing, stated)
+
+
+def _stands(earlier: LedgerRow, version: int) -> bool:
+    return is_stale(version, earlier.version) or (earlier.deleted and deletion_wins(version, earlier.version))

@@ -169,3 +169,15 @@ def test_nothing_is_dropped_while_nothing_is_served(store):
     collections.create(store, FACTS)
 
     assert collections.retire(store, "shop", keep=1) == []
+
+
+def test_what_a_failed_run_made_is_dropped_and_what_is_served_is_not(store, caplog):
+    serve(store, "r1")
+    failed = collections.create(store, Facts("shop", "failed", "m1", 2, FACTS.as_of))
+
+    collections.abandon(store, failed)
+    collections.abandon(store, collections.find(store, "shop__r1"))
+
+    assert "shop__r1" in store.collections()
+    assert not {failed.name, failed.ledger} & set(store.collections())
+    assert "left behind collection=shop__r1" in caplog.text

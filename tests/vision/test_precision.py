@@ -64,6 +64,16 @@ def test_one_turned_vector_fails() -> None:
     assert not keeps_neighbours(unit(drawn(32)), reduced)
 
 
+def test_one_vector_too_far_from_its_own_fails_though_all_neighbours_are_kept() -> None:
+    exact = np.hstack([unit(drawn(32)), np.zeros((32, 1), np.float32)])
+    reduced = exact.copy()
+    reduced[7, :16] *= 0.998
+    reduced[7, 16] = np.sqrt(1 - 0.998**2)
+    assert not keeps_neighbours(exact, reduced)
+    reduced[7, :16], reduced[7, 16] = exact[7, :16] * 0.9995, np.sqrt(1 - 0.9995**2)
+    assert keeps_neighbours(exact, reduced)
+
+
 def test_vectors_that_are_all_alike_do_not_pass_by_that() -> None:
     """Cosines of .9999 say nothing where all pictures have them: the neighbours are other ones."""
     same = np.ones((32, 16))

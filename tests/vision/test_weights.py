@@ -3,6 +3,7 @@ import json
 import math
 import pickle
 import socket
+import urllib.request
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -52,6 +53,7 @@ def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it remembers proxies
     cache = tmp_path / "torch" / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     return cache
@@ -297,6 +299,14 @@ def test_a_name_of_torchvision_brings_its_preprocessing(torch_home: Path, state:
     assert (named.spec.image_size, named.spec.resize) == (224, 256)
     assert digest(named.tensors) == digest(state)
     assert resolve(Model(weights=str(torch_home / V1))).spec == named.spec
+
+
+def test_inception_is_fed_as_torchvision_feeds_it(torch_home: Path) -> None:
+    """Its published weights expect pictures from -1 to 1, whatever their transforms state."""
+    tensors = {name: tensor.half() for name, tensor in random_tensors("inception_v3", 0).items()}
+    torch.save(tensors, torch_home / "inception_v3_google-0cc3c7bd.pth")
+    spec = resolve(Model(backbone="inception_v3", weights="IMAGENET1K_V1")).spec
+    assert (spec.image_size, spec.resize, spec.mean, spec.std) == (299, 342, (0.5,) * 3, (0.5,) * 3)
 
 
 def test_code_in_a_downloaded_file_is_not_run(torch_home: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from vitrine.errors import BadInput
+from vitrine.spark.causes import cause
 
 _DEFAULTS = {
     "spark.master": "local[*]",
@@ -73,8 +74,9 @@ def _started(name: str, properties: Mapping[str, str], log: Path | None) -> Spar
                 "Spark found no Java that it can start: install Java 17 "
                 "(apt-get install openjdk-17-jre-headless) or set JAVA_HOME to one"
             ) from error
-        cause = _cause(str(error))
-        raise BadInput(f"Spark does not start: {cause}; check --spark.master and the --spark.* properties") from error
+        raise BadInput(
+            f"Spark does not start: {cause(error)}; check --spark.master and the --spark.* properties"
+        ) from error
 
 
 def _launch(wanted: Mapping[str, str], log: Path | None) -> None:
@@ -97,9 +99,3 @@ def _configuration(wanted: Mapping[str, str]) -> SparkConf:
         conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
         conf.setIfMissing("spark.driver.host", "127.0.0.1")
     return conf
-
-
-def _cause(text: str) -> str:
-    """The line of an error that says why; py4j begins with where."""
-    lines = text.splitlines() or [""]
-    return next((line.removeprefix(": ") for line in lines if line.startswith(": ")), lines[0])

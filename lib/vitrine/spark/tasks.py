@@ -15,6 +15,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
 from vitrine.errors import BadInput, BadSettings, Unavailable, VitrineError
+from vitrine.spark.causes import cause
 
 _OURS: Mapping[str, type[VitrineError]] = {
     "vitrine.errors.BadInput": BadInput,
@@ -68,8 +69,7 @@ def run_units(
     except PythonException as error:
         raise told_by_worker(str(error)) from error
     except (PySparkException, Py4JError) as error:
-        cause = next((line for line in str(error).splitlines() if line.startswith(": ")), str(error).split("\n")[0])
-        raise VitrineError(f"Spark gave the work up: {cause.removeprefix(': ')}; {_AGAIN}") from error
+        raise VitrineError(f"Spark gave the work up: {cause(error)}; {_AGAIN}") from error
 
 
 def told_by_worker(text: str) -> VitrineError:
