@@ -45,6 +45,7 @@ from vitrine.settings import Settings
 from vitrine.storage import Directory, require_writable
 from vitrine.telemetry import Stages, configure_logging, progress
 from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit_text, task_engine
+from vitrine.vision.request import EngineRequest
 
 logger = logging.getLogger("vitrine.reindex")
 
@@ -121,7 +122,6 @@ def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None 
 def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> Job:
     """Check what can be checked before any work, and open the run."""
     from vitrine.vision import model_store, weights
-    from vitrine.vision.engine import EngineRequest
 
     fetch.check_prefixes(settings.pictures.prefixes)
     tables = [source for source in settings.catalog if spark.is_table(source)]

@@ -206,6 +206,7 @@ def test_the_table_has_a_row_for_every_setting() -> None:
         (BadInput("no\nsuch thing"), 1),
         (GateFailed("count", "no\nsuch thing"), 1),
         (Unavailable("no\nsuch thing"), 1),
+        (OSError(28, "no such thing as space", "rows.parquet"), 1),
         (KeyboardInterrupt(), 130),
     ],
 )

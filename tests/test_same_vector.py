@@ -23,7 +23,7 @@ from vitrine.settings import Model, Settings
 from vitrine.spark import embed, run_units
 from vitrine.unit import KNOWN_HASHES, run_unit_text, task_engine
 from vitrine.vision import model_store, weights
-from vitrine.vision.engine import EngineRequest
+from vitrine.vision.request import EngineRequest
 
 BROKEN = (b"", b"<html>404</html>", b"\xff\xd8\xff\xe0 no picture at all", bytes(500))
 

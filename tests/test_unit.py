@@ -181,8 +181,11 @@ def test_what_cannot_be_reached_just_now_is_a_reject_and_waits_as_a_row(small_ru
     assert (row[schema.IMAGE_ID], row[schema.IMAGE_URI], row[schema.IMAGE_SHA256]) == ("a/0", str(place), "")
 
 
-def test_importing_a_unit_loads_no_network() -> None:
-    program = "import sys, vitrine.unit; print([name for name in ('torch', 'pymilvus') if name in sys.modules])"
+def test_a_process_that_embeds_nothing_loads_no_network() -> None:
+    program = (
+        "import sys, vitrine.unit, vitrine.vision.request\n"
+        "print([name for name in ('torch', 'torchvision', 'pymilvus') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

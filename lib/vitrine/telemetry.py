@@ -1,6 +1,7 @@
 """What a program says while it works: seconds and counts by stage, memory, progress, log lines."""
 
 import logging
+import os
 import resource
 import sys
 import time
@@ -118,6 +119,7 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
         logging.getLogger(name).setLevel(level)
     for name in _TRACEBACK_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC's own log, which knows no loggers
 
 
 class _Handler(logging.StreamHandler[TextIO]):

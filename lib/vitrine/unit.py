@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -31,9 +31,7 @@ from vitrine.product import Reject
 from vitrine.spark import assigned_device
 from vitrine.storage import Directory, directory
 from vitrine.telemetry import peak_memory_bytes
-
-if TYPE_CHECKING:
-    from vitrine.vision.engine import EngineRequest
+from vitrine.vision.request import EngineRequest
 
 KNOWN_HASHES = "known-hashes.bin"
 REFUSED = "refused"
@@ -147,7 +145,7 @@ def _written(run_directory: str, _mtime_ns: int) -> tuple[KnownHashes, Mapping[s
     return KnownHashes(place, KNOWN_HASHES), refused.read(place.within(REFUSED))
 
 
-def task_engine(request: "EngineRequest") -> Embedder:
+def task_engine(request: EngineRequest) -> Embedder:
     """The engine of this process, built at the first call, on the device that Spark assigned to the task."""
     from vitrine.vision.engine import device_of, load
 

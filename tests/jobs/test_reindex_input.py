@@ -212,7 +212,9 @@ def test_without_java_the_command_names_the_cure(small) -> None:
 
 
 def test_the_command_says_nothing_that_is_not_its_own(small) -> None:
-    done = command(*flags(small.place, small.models), "--model.precision", "fp32", "--run", "quiet")
+    done = command(
+        *flags(small.place, small.models), "--model.precision", "fp32", "--spark.master", "local[1]", "--run", "quiet"
+    )
     assert (done.returncode, done.stdout) == (0, "")
     strange = [
         line for line in done.stderr.splitlines() if not ("Z INFO vitrine." in line or "WARNING vitrine." in line)

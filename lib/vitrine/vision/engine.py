@@ -5,7 +5,6 @@ import functools
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +21,7 @@ from vitrine.vision.decode import decode, fit
 from vitrine.vision.model_store import find
 from vitrine.vision.overlap import ordered_map, prefetch
 from vitrine.vision.precision import choose
-from vitrine.vision.spec import ModelSpec
+from vitrine.vision.request import EngineRequest
 from vitrine.vision.weights import Weights, resolve
 
 K = TypeVar("K")
@@ -34,21 +33,6 @@ _BUILDING = threading.Lock()
 _NO_VECTOR = Reject(Reason.NO_VECTOR, "the network gives no direction for it")
 _MALLOC = {"M_TRIM_THRESHOLD": (-1, 512 << 20), "M_MMAP_MAX": (-4, 0), "M_ARENA_MAX": (-8, 1)}  # malloc.h of glibc
 _KEYS_PER_BATCH = 8  # a batch is also closed after this many times batch_size keys, when most are rejects
-
-
-@dataclass(frozen=True, slots=True)
-class EngineRequest:
-    """All that decides an engine; equal requests share one engine in a process."""
-
-    spec: ModelSpec
-    model: Model
-    pictures: Pictures
-    store: str | None
-    device: str = "cpu"
-    threads: int = 1
-
-    def __hash__(self) -> int:
-        return hash((self.spec, self.model.model_dump_json(), self.pictures.model_dump_json(), self.store, self.device))
 
 
 def device_of(assigned: str | None, wanted: str) -> str:
