@@ -53,7 +53,8 @@ class Intake:
 
     `known` holds the sha256 digests of stored vectors, `refused` what is remembered of bytes that no decoder takes.
     `rows` counts the pictures read, `catalog_rows` are the rows of the file that they stand in. `outcomes` are rows
-    of `manifest.OUTCOME_SCHEMA`; `hits` and `unreachable` are rows without vectors.
+    of `manifest.OUTCOME_SCHEMA`, `cuts` are the numbers of texts cut, row by row; `hits` and `unreachable` are rows
+    without vectors. Two threads fill these: the one that reads and the one that takes vectors.
     """
 
     job: UnitJob
@@ -62,7 +63,7 @@ class Intake:
     rows: int = 0
     catalog_rows: set[int] = field(default_factory=set)
     duplicates: int = 0
-    cut_texts: int = 0
+    cuts: list[int] = field(default_factory=list)
     size_bytes: int = 0
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     hits: list[dict[str, Any]] = field(default_factory=list)
@@ -134,7 +135,7 @@ class Intake:
             event_us=self.job.event_us,
             indexed_us=self.job.indexed_us,
         )
-        self.cut_texts += cut
+        self.cuts.append(cut)
         return values
 
     def note(self, candidate: Candidate, outcome: str, *, reject: Reject | None = None) -> None:

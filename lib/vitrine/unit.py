@@ -123,7 +123,7 @@ def _manifest(intake: Intake, *, rows_file: str, **facts: Any) -> Manifest:
         reused=outcomes.count("reused"),
         rejected=outcomes.count("rejected"),
         duplicates=intake.duplicates,
-        cut_texts=intake.cut_texts,
+        cut_texts=sum(intake.cuts),
         size_bytes=intake.size_bytes,
         process=f"{os.uname().nodename}:{os.getpid()}",
         peak_memory_bytes=peak_memory_bytes(),
