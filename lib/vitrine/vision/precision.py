@@ -16,6 +16,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST_COSINE = 0.999
 _LEAST_OVERLAP = 0.98
 _K = 10
+_AT_ONCE = 8  # pictures: with all at once the check would need more memory than the work after it
 
 
 def reduced_precision(device: torch.device) -> str:
@@ -68,7 +69,9 @@ def choose(
     pictures = samples().to(device)
     exact = build(torch.float32).to(device)
     with torch.inference_mode():
-        vectors = [net(pictures).cpu().numpy() for net in (exact, network)]
+        vectors = [
+            torch.cat([net(few) for few in torch.split(pictures, _AT_ONCE)]).cpu().numpy() for net in (exact, network)
+        ]
     if keeps_neighbours(*vectors):
         return fast, network
     logger.warning("precision %s would change the neighbours of these weights: fp32 is used", fast)

@@ -1,0 +1,83 @@
+"""The bench as a program: each case in turn, then tables and a JSON file."""
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.bench.machine import facts
+from tests.bench.pictures import write_sample
+from tests.bench.rounds import Rounds
+from tests.bench.tables import show_case, show_machine
+from vitrine.settings import Model
+from vitrine.telemetry import Progress, configure_logging, progress
+
+RESULTS = Path(__file__).resolve().parents[2] / "bench-results"
+WARM_UP_PICTURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What to measure, and with how many pictures by default; without a model, Spark alone."""
+
+    name: str
+    model: Model | None
+    pictures: int
+
+
+CASES = (
+    Case("bundled", Model(), 768),
+    Case("resnet18", Model(backbone="resnet18", weights="random:0", image_size=224), 256),
+    Case("resnet50", Model(backbone="resnet50", weights="random:0", image_size=224), 128),
+    Case("reading", None, 3_409),
+)
+
+
+def main() -> int:
+    """Run the bench from a command line."""
+    arguments = _arguments()
+    configure_logging()
+    cases = [case for case in CASES if arguments.only in {None, case.name}]
+    found: dict[str, Any] = {"machine": facts(), "rounds": arguments.rounds, "cases": {}}
+    path = arguments.out / f"{datetime.now(UTC):%Y%m%dt%H%M%S}.json"
+    show_machine(found["machine"])
+    with (
+        tempfile.TemporaryDirectory(prefix="vitrine-bench-") as place,
+        progress("bench", len(cases) * arguments.rounds, "rounds") as shown,
+    ):
+        for case in cases:
+            measured = _measured(case, arguments, place=Path(place) / case.name, shown=shown)
+            found["cases"][case.name] = measured
+            _save(found, path)
+            show_case(case.name, measured)
+    print(f"\nsaved {path}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="images per CPU-second, stage by stage, beside the naive way")
+    parser.add_argument("--pictures", type=int, help="pictures of each measurement (by default what 8 minutes allow)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each measurement is taken (default 3)")
+    parser.add_argument("--only", choices=[case.name for case in CASES], help="one case instead of all")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the JSON file (default bench-results)")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1 or (arguments.pictures is not None and arguments.pictures < 2):
+        parser.error("at least one round and two pictures")
+    return arguments
+
+
+def _measured(case: Case, arguments: argparse.Namespace, *, place: Path, shown: Progress) -> dict[str, Any]:
+    pictures = arguments.pictures or case.pictures
+    sample = write_sample(place / "sample", pictures)
+    warm_up = write_sample(place / "warm-up", min(WARM_UP_PICTURES, pictures))
+    rounds = Rounds(sample, warm_up, place, arguments.rounds, shown)
+    told = {"pictures": sample.pictures, "size_bytes": sample.size_bytes, "origin": sample.origin}
+    return told | (rounds.of_model(case.model) if case.model else rounds.of_reading())
+
+
+def _save(found: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n")
