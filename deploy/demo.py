@@ -50,7 +50,8 @@ def main() -> None:
             photo = PLACE / f"query-{number}.jpg"
             photo.write_bytes(picture)
             hits = client.search_picture(picture, NEIGHBOURS)
-            print(f"\nvitrine search {photo} --milvus.uri {settings.milvus.uri}   # a new view of {product_id}")
+            command = f"vitrine search {photo} --milvus.uri {settings.milvus.uri} --work {PLACE}"
+            print(f"\n{command}   # a new view of {product_id}")
             print("\n".join(table(hits)))
             if not hits or hits[0].product_id != product_id:
                 lost.append(product_id)

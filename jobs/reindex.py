@@ -60,6 +60,7 @@ class Job:
     run: Run
     dim: int
     notice: str
+    deleted: Mapping[str, int]
     make_embedder: Callable[[], Embedder]
     features: FeatureStore
     refused: Directory
@@ -89,11 +90,10 @@ def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None 
     """Do the whole job; `make_embedder` stands in for the engine of the settings and is sent to the executors."""
     job = begin(settings, make_embedder)
     run = job.run
-    if (earlier := finished_before(job)) is not None:
-        return earlier
-    deleted = check_alias(job)
     with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
-        plan = make_plan(job, session, deleted)
+        plan = make_plan(job, session)
+        if (earlier := finished_before(job)) is not None:
+            return earlier
         done = embed(job, session, plan)
     with connect(settings.milvus) as store:
         staged = stage(job, store, plan, done)
@@ -113,9 +113,8 @@ def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None 
         run, made, plan, staged.done, staged.counts, stages=job.stages, found=found, recall=recall, retired=retired
     )
     page = account.shown(report, run, plan, staged.done, found, limits=settings.pictures, notice=job.notice)
-    written = account.write(job.place_of_report, page, report)
+    logger.info("%s report=%s", report.line(), account.write(job.place_of_report, page, report))
     note_finished(run, report.values())
-    logger.info("%s report=%s", report.line(), written)
     return report
 
 
@@ -124,12 +123,13 @@ def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> J
     from vitrine.vision import model_store, weights
 
     fetch.check_prefixes(settings.pictures.prefixes)
-    tables = [source for source in settings.catalog if spark.is_table(source)]
-    if not tables or len(tables) < len(settings.catalog):
-        catalog.find([source for source in settings.catalog if source not in tables])
+    files = [source for source in settings.catalog if not spark.is_table(source)]
+    if files or not settings.catalog:
+        catalog.find(files)
     model = weights.resolve(settings.model)
     if model.notice:
         logger.warning(model.notice)
+    deleted = check_alias(settings, model.spec.model_id)
     run = open_run(settings, model.spec.model_id, now=datetime.now(UTC))
     logger.info("run %s in %s: after an interruption the same --run goes on", run.name, run.uri)
     models = anywhere(settings.model_store_uri)
@@ -141,7 +141,9 @@ def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> J
     features = FeatureStore(settings.features_uri, run.model_id, model.spec.dim)
     undecodable = refused.place(settings.features_uri, run.model_id)
     make = make_embedder or functools.partial(task_engine, request)
-    return Job(settings, run, model.spec.dim, model.notice, make, features, undecodable, Stages(), place_of_report)
+    return Job(
+        settings, run, model.spec.dim, model.notice, deleted, make, features, undecodable, Stages(), place_of_report
+    )
 
 
 def finished_before(job: Job) -> Report | None:
@@ -152,30 +154,34 @@ def finished_before(job: Job) -> Report | None:
     with connect(job.settings.milvus) as store:
         if report.collection not in store.collections():
             return None
+        served = store.resolve(report.alias)
+    if served != report.collection:
+        raise BadInput(f"run {report.run} is finished, but {report.alias} serves {served}: give another --run")
     logger.warning("run %s is finished and made %s: give another --run", report.run, report.collection)
     return report
 
 
-def check_alias(job: Job) -> Mapping[str, int]:
+def check_alias(settings: Settings, model_id: str) -> Mapping[str, int]:
     """Refuse an alias of another model unless that is wanted; returns deleted products with their versions."""
-    with connect(job.settings.milvus) as store:
-        served = collections.current(store, job.run.alias)
+    alias = settings.milvus.alias
+    with connect(settings.milvus) as store:
+        served = collections.current(store, alias)
         if served is None:
             return {}
-        if served.facts.model_id != job.run.model_id and not job.settings.model.change:
+        if served.facts.model_id != model_id and not settings.model.change:
             raise BadInput(
-                f"alias {job.run.alias} serves {served.name} of model {served.facts.model_id}, this run has model "
-                f"{job.run.model_id}: name the weights of that model, or pass --model.change=true to change over"
+                f"alias {alias} serves {served.name} of model {served.facts.model_id}, this run has model "
+                f"{model_id}: name the weights of that model, or pass --model.change=true to change over"
             )
         return {row.product_id: row.version for row in ledger.read(store, served.ledger) if row.deleted}
 
 
-def make_plan(job: Job, session: SparkSession, deleted: Mapping[str, int]) -> catalog.Plan:
+def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
     """Read the catalogue's keys and cut it into units; list the pictures that the feature store holds."""
     with job.stages.stage("plan"):
         sources = spark.as_parquet(session, job.settings.catalog, job.run.file(EXPORTED))
         settings = job.settings.model_copy(update={"catalog": sources})
-        plan = settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=deleted))
+        plan = settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=job.deleted))
         refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
         known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
     logger.info("planned rows=%d units=%d known_pictures=%d", plan.catalog_rows, len(plan.units), known)

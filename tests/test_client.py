@@ -9,7 +9,7 @@ import pytest
 from vitrine import client as client_module
 from vitrine.client import Client
 from vitrine.embedding import Batch, Vectors
-from vitrine.errors import BadInput, BadRecord
+from vitrine.errors import BadInput, BadRecord, ModelMismatch
 from vitrine.index import collections, schema
 from vitrine.index.collections import Facts
 from vitrine.index.rows import row
@@ -37,12 +37,12 @@ def no_embedder(model_id: str) -> Compass:
     raise AssertionError(f"model {model_id} was asked for")
 
 
-def fill(store: MemoryStore, run: str, vectors: dict[str, Vectors], **stated: Any) -> None:
+def fill(store: MemoryStore, run: str, vectors: dict[str, Vectors], *, model_id: str = "m1") -> None:
     """A collection of these pictures, served by the alias `shop`."""
-    made = collections.create(store, Facts("shop", run, "m1", 3, "2026-11-20T00:00:00+00:00"))
+    made = collections.create(store, Facts("shop", run, model_id, 3, "2026-11-20T00:00:00+00:00"))
     for image_id, vector in vectors.items():
         product_id, position = split_image_id(image_id)
-        built, _ = row(Product(product_id, **stated), position, sha256="0" * 64, uri="", event_us=0, indexed_us=0)
+        built, _ = row(Product(product_id), position, sha256="0" * 64, uri="", event_us=0, indexed_us=0)
         store.insert(made.name, [{**built, schema.VECTOR: vector}])
     store.prepare(made.name)
     collections.swap(store, "shop", made.name)
@@ -91,6 +91,29 @@ def test_a_moved_alias_is_followed_once_its_second_is_over(store: MemoryStore, m
     assert client.collection.name == "shop__r1"
     monkeypatch.setattr(client_module, "ALIAS_SECONDS", -1.0)
     assert client.search_vector(EAST, 1)[0].product_id == "new"
+
+
+def test_a_swap_while_a_picture_is_embedded_never_mixes_two_models(store: MemoryStore) -> None:
+    asked = []
+
+    class Slow(Compass):
+        def embed(self, pictures: Iterable[tuple[Any, bytes]]) -> Iterator[Batch[Any]]:
+            fill(store, "r2", {"new/0": NORTH}, model_id="m2")
+            return super().embed(pictures)
+
+    def embedder(model_id: str) -> Compass:
+        asked.append(model_id)
+        return Slow()
+
+    hits = Client(store, "shop", embedder).search_picture(b"north", 1)
+    assert (asked, [hit.product_id for hit in hits]) == (["m1"], ["bag"])
+    assert store.resolve("shop") == "shop__r2"
+
+
+def test_a_vector_of_another_model_is_refused_with_both_ids(store: MemoryStore) -> None:
+    assert asking(store).search_vector(EAST, 1, model_id="m1")[0].product_id == "bag"
+    with pytest.raises(ModelMismatch, match="model m1, not of model m9"):
+        asking(store).search_vector(EAST, 1, model_id="m9")
 
 
 def test_a_picture_that_cannot_be_used_says_why(store: MemoryStore) -> None:

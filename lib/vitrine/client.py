@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vitrine.errors import BadInput, BadRecord
+from vitrine.errors import BadInput, BadRecord, ModelMismatch
 from vitrine.settings import Milvus, Pictures
 
 if TYPE_CHECKING:
@@ -82,28 +82,43 @@ class Client:
             raise BadInput(f"there is no alias {self._alias}: run jobs/reindex.py first, or name another milvus.alias")
         return self._served
 
-    def search_vector(self, vector: "Vectors", k: int = 10, *, filter: str = "") -> "list[Hit]":
-        """The `k` products nearest to a (dim,) vector.
+    def search_vector(
+        self, vector: "Vectors", k: int = 10, *, filter: str = "", model_id: str | None = None
+    ) -> "list[Hit]":
+        """The `k` products nearest to a (dim,) vector; `model_id` says which model made it.
 
         Raises:
+            ModelMismatch: the collection's vectors are of another model.
             BadInput: the vector has another dimension than the collection.
         """
-        from vitrine.index.search import search
-
         collection = self.collection
-        if vector.shape != (collection.facts.dim,):
-            raise BadInput(f"the vector has shape {vector.shape}, {collection.name} holds ({collection.facts.dim},)")
-        query = np.asarray(vector, dtype=np.float32)[np.newaxis]
-        return search(self._store, collection.name, query, k, filter=filter)[0]
+        if model_id not in {None, collection.facts.model_id}:
+            raise ModelMismatch(collection.name, found=collection.facts.model_id, wanted=str(model_id))
+        return self._search(collection, vector, k, filter=filter)
 
     def search_picture(self, picture: bytes | Path, k: int = 10, *, filter: str = "") -> "list[Hit]":
         """The `k` products that look most like a picture, given as bytes or as a file.
+
+        The collection that is served when the search begins also answers it, whatever the alias does meanwhile.
 
         Raises:
             BadRecord: the picture cannot be used, with the reason.
             BadInput: the file cannot be read, or the collection's model is found nowhere.
         """
-        return self.search_vector(self.embed(picture), k, filter=filter)
+        collection = self.collection
+        data = picture if isinstance(picture, bytes) else _read(picture)
+        batch = next(iter(self._embedder(collection.facts.model_id).embed([("query", data)])))
+        if batch.rejects[0] is not None:
+            raise BadRecord(batch.rejects[0].reason, batch.rejects[0].detail)
+        return self._search(collection, batch.vectors[0], k, filter=filter)
+
+    def _search(self, collection: "Collection", vector: "Vectors", k: int, *, filter: str) -> "list[Hit]":
+        from vitrine.index.search import search
+
+        if vector.shape != (collection.facts.dim,):
+            raise BadInput(f"the vector has shape {vector.shape}, {collection.name} holds ({collection.facts.dim},)")
+        query = np.asarray(vector, dtype=np.float32)[np.newaxis]
+        return search(self._store, collection.name, query, k, filter=filter)[0]
 
     def search_product(self, product_id: str, k: int = 10, *, filter: str = "") -> "list[Hit]":
         """The `k` products that look most like a stored one, without itself; needs no model.
@@ -125,15 +140,6 @@ class Client:
             if hit.product_id != product_id:
                 best[hit.product_id] = max(best.get(hit.product_id, hit), hit, key=lambda one: one.score)
         return sorted(best.values(), key=lambda hit: -hit.score)[:k]
-
-    def embed(self, picture: bytes | Path) -> "Vectors":
-        """The (dim,) unit vector of a picture, by the model of the collection that is served now."""
-        data = picture if isinstance(picture, bytes) else _read(picture)
-        batch = next(iter(self._embedder(self.collection.facts.model_id).embed([("query", data)])))
-        if batch.rejects[0] is not None:
-            raise BadRecord(batch.rejects[0].reason, batch.rejects[0].detail)
-        vector: Vectors = batch.vectors[0]
-        return vector
 
     def close(self) -> None:
         """Let go of the database."""

@@ -28,7 +28,7 @@ from vitrine.index import schema
 from vitrine.intake import Candidate, Intake, UnitJob
 from vitrine.manifest import HIT_SCHEMA, OUTCOME_SCHEMA, Manifest, with_vectors
 from vitrine.product import Reject
-from vitrine.spark import assigned_device
+from vitrine.spark import assigned_device, in_task
 from vitrine.storage import Directory, directory
 from vitrine.telemetry import peak_memory_bytes
 from vitrine.vision.request import EngineRequest
@@ -146,10 +146,14 @@ def _written(run_directory: str, _mtime_ns: int) -> tuple[KnownHashes, Mapping[s
 
 
 def task_engine(request: EngineRequest) -> Embedder:
-    """The engine of this process, built at the first call, on the device that Spark assigned to the task."""
-    from vitrine.vision.engine import device_of, load
+    """The engine of this process, built at the first call, on the device that Spark assigned to the task.
 
-    return load(replace(request, device=device_of(assigned_device(), request.device)))
+    On an executor the process is set up for embedding and nothing else.
+    """
+    from vitrine.vision.engine import device_of, load, load_alone
+
+    wanted = replace(request, device=device_of(assigned_device(), request.device))
+    return load_alone(wanted) if in_task() else load(wanted)
 
 
 def run_unit_text(unit: str, *, job: UnitJob, make_embedder: Callable[[], Embedder]) -> str:

@@ -12,6 +12,7 @@ from tests.bench.machine import facts
 from tests.bench.pictures import write_sample
 from tests.bench.rounds import Rounds
 from tests.bench.tables import show_case, show_machine
+from vitrine import flags
 from vitrine.settings import Model
 from vitrine.telemetry import Progress, configure_logging, progress
 
@@ -37,9 +38,14 @@ CASES = (
 
 
 def main() -> int:
-    """Run the bench from a command line."""
+    """Run the bench from a command line; returns the exit code."""
     arguments = _arguments()
     configure_logging()
+    return flags.exit_code(lambda: bench(arguments))
+
+
+def bench(arguments: argparse.Namespace) -> None:
+    """Measure the cases that the arguments name; what is measured is saved and shown case by case."""
     cases = [case for case in CASES if arguments.only in {None, case.name}]
     found: dict[str, Any] = {"machine": facts(), "rounds": arguments.rounds, "cases": {}}
     path = arguments.out / f"{datetime.now(UTC):%Y%m%dt%H%M%S}.json"
@@ -54,7 +60,6 @@ def main() -> int:
             _save(found, path)
             show_case(case.name, measured)
     print(f"\nsaved {path}")
-    return 0
 
 
 def _arguments() -> argparse.Namespace:

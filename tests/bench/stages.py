@@ -15,7 +15,7 @@ from vitrine.settings import Model, Pictures
 from vitrine.telemetry import peak_memory_bytes
 from vitrine.vision.backbone import Network
 from vitrine.vision.decode import decode, fit
-from vitrine.vision.engine import Engine, load
+from vitrine.vision.engine import Engine, load_alone
 from vitrine.vision.precision import DTYPES
 from vitrine.vision.request import EngineRequest
 from vitrine.vision.weights import Weights, resolve
@@ -106,7 +106,7 @@ def run_engine(share: Share) -> float:
 
 
 def _engine(model: Model) -> Engine:
-    return load(EngineRequest(resolve_once(model).spec, model, Pictures(), None))
+    return load_alone(EngineRequest(resolve_once(model).spec, model, Pictures(), None))
 
 
 @functools.cache

@@ -163,12 +163,27 @@ def test_a_run_is_not_continued_with_another_catalogue_or_model(shop, drawn_pict
     assert shop.collections() == []
 
 
-def test_a_finished_run_is_not_done_again(shop, drawn_pictures) -> None:
+def test_a_finished_run_that_is_served_is_not_done_again(shop, drawn_pictures) -> None:
     shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
     first = shop.run("one")
-    later = shop.run("two")
     assert shop.run("one", no_embedder).values() == json.loads(json.dumps(first.values()))
+
+
+def test_a_finished_run_that_is_not_served_any_more_says_so(shop, drawn_pictures) -> None:
+    shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
+    shop.run("one")
+    later = shop.run("two")
+    with pytest.raises(BadInput, match="run one is finished, but products serves products__two: give another --run"):
+        shop.run("one", no_embedder)
     assert shop.served().name == later.collection
+
+
+def test_a_finished_run_does_not_stand_for_another_catalogue(shop, drawn_pictures) -> None:
+    shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
+    shop.run("nightly")
+    shop.write({"product_id": ids(9), "image": drawn_pictures[:9]})
+    with pytest.raises(BadInput, match="changed since run nightly began: give another --run"):
+        shop.run("nightly", no_embedder)
 
 
 def test_a_finished_run_whose_collection_is_gone_is_loaded_again(shop, drawn_pictures) -> None:

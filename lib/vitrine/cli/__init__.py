@@ -13,12 +13,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Visual product search: look after what the reindex job made.",
 )
 
 Uri = Annotated[str | None, typer.Option("--milvus.uri", help="Path of Milvus Lite, or http:// of a server.")]
 Alias = Annotated[str | None, typer.Option("--milvus.alias", help="Alias to look at [products].")]
 Work = Annotated[str | None, typer.Option("--work", help="Directory with the state of runs [.vitrine].")]
+ModelStore = Annotated[str | None, typer.Option("--model.store", help="Where models are [WORK/models].")]
 Config = Annotated[str | None, typer.Option("--config", help="TOML file with settings.")]
 
 
@@ -27,8 +29,10 @@ def main() -> None:
     sys.exit(flags.exit_code(app))
 
 
-def _settings(config: str | None, uri: str | None, alias: str | None, work: str | None) -> Settings:
-    given = {"config": config, "milvus.uri": uri, "milvus.alias": alias, "work": work}
+def _settings(
+    config: str | None, uri: str | None, alias: str | None, work: str | None, model_store: str | None = None
+) -> Settings:
+    given = {"config": config, "milvus.uri": uri, "milvus.alias": alias, "work": work, "model.store": model_store}
     arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
     return flags.load(arguments, program="vitrine", story="")
 
@@ -44,6 +48,7 @@ def search(  # noqa: PLR0917  # typer takes arguments by position or name as it 
     uri: Uri = None,
     alias: Alias = None,
     work: Work = None,
+    model_store: ModelStore = None,
     config: Config = None,
 ) -> None:
     """Products that look like a picture, best first."""
@@ -51,7 +56,7 @@ def search(  # noqa: PLR0917  # typer takes arguments by position or name as it 
 
     if (photo is None) == (product_id is None):
         raise typer.BadParameter("give either a PHOTO or --id")
-    settings = _settings(config, uri, alias, work)
+    settings = _settings(config, uri, alias, work, model_store)
     hits = answers.search(settings, photo, product_id, k=k, filter=expression)
     if html is not None:
         answers.write_page(settings, photo, product_id, hits, html)

@@ -1,6 +1,7 @@
 """What `vitrine search`, `status` and `rollback` answer."""
 
 import json
+import logging
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from vitrine.index.store import connect_existing
 from vitrine.report import Neighbours, Page, Tile
 from vitrine.run import PLAN, Run, manifests
 from vitrine.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _TITLE_COLUMNS = 36
 
@@ -43,20 +46,26 @@ def table(hits: Sequence[Hit]) -> Iterator[str]:
     """A line a product: likeness, key, title, category and price, in columns."""
     if not hits:
         yield "nothing found"
-    width = max((len(hit.product_id) for hit in hits), default=0)
-    for hit in hits:
+    keys = [_printable(hit.product_id) for hit in hits]
+    width = max(map(len, keys), default=0)
+    for key, hit in zip(keys, hits, strict=True):
         price = f"{hit.price:.2f}" if hit.price >= 0 else "-"
-        yield f"{hit.score:6.3f}  {hit.product_id:<{width}}  {_fitted(hit.title)}  {price:>9}  {hit.category}"
+        yield f"{hit.score:6.3f}  {key:<{width}}  {_fitted(hit.title)}  {price:>9}  {_printable(hit.category)}"
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal: sellers write it, operators read it."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _fitted(text: str) -> str:
     """The text in as many terminal columns as a title has; wide characters take two."""
     shown, columns = "", 0
-    for character in text:
+    for character in _printable(text):
         width = 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if columns + width > _TITLE_COLUMNS:
             break
-        shown, columns = shown + (character if character.isprintable() else " "), columns + width
+        shown, columns = shown + character, columns + width
     return shown + " " * (_TITLE_COLUMNS - columns)
 
 
@@ -85,7 +94,8 @@ def _pictures(settings: Settings, keys: Collection[str]) -> Mapping[str, bytes]:
         plan = catalog.read_plan(run.file(PLAN))
         return samples.read_pictures(plan, samples.locate(run, manifests(run), keys), settings.pictures)
     except (VitrineError, OSError):
-        return {}  # the run or its catalogue is no longer there: placeholders
+        logger.warning("no pictures: run %s or its catalogue is not at %s; name its --work", run.name, run.uri)
+        return {}
 
 
 def status(settings: Settings) -> Iterator[str]:

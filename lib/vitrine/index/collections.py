@@ -86,13 +86,14 @@ def parse(description: str, collection: str) -> Facts:
 def create(store: Store, facts: Facts) -> Collection:
     """Make an empty ledger and an empty collection under the run's first free name.
 
-    `previous` and `created_us` of the facts are filled in here.
+    `previous` and `created_us` of the facts are filled in here. An attempt of the same run is nothing to go back to.
 
     Raises:
         BadInput: the alias serves a collection that Vitrine did not make.
     """
     served = current(store, facts.alias)
-    facts = replace(facts, previous=served.name if served else "", created_us=time.time_ns() // 1000)
+    previous = "" if served is None else served.name if served.facts.run != facts.run else served.facts.previous
+    facts = replace(facts, previous=previous, created_us=time.time_ns() // 1000)
     taken = set(store.collections())
     attempt = 1
     while {collection_name(facts.alias, facts.run, attempt), ledger_name(facts.alias, facts.run, attempt)} & taken:

@@ -3,6 +3,6 @@
 from vitrine.spark.pictures import EMBEDDED, embed
 from vitrine.spark.starting import session, slots
 from vitrine.spark.tables import as_parquet, is_table
-from vitrine.spark.tasks import assigned_device, run_units
+from vitrine.spark.tasks import assigned_device, in_task, run_units
 
-__all__ = ["EMBEDDED", "as_parquet", "assigned_device", "embed", "is_table", "run_units", "session", "slots"]
+__all__ = ["EMBEDDED", "as_parquet", "assigned_device", "embed", "in_task", "is_table", "run_units", "session", "slots"]

@@ -27,6 +27,11 @@ _FRAME = re.compile(r'  File "(?:.*/)?([^"]+)", line (\d+)')
 _AGAIN = "the same --run goes on with the units that are left"
 
 
+def in_task() -> bool:
+    """Whether this is a Python worker that runs a task."""
+    return TaskContext.get() is not None
+
+
 def assigned_device() -> str | None:
     """The GPU that Spark assigned to this task, such as `cuda:1`; None outside a task or without one."""
     context = TaskContext.get()

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import gc
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -31,7 +32,7 @@ _SAMPLES = 32
 _UNIT_TOLERANCE = 1e-3
 _BUILDING = threading.Lock()
 _NO_VECTOR = Reject(Reason.NO_VECTOR, "the network gives no direction for it")
-_MALLOC = {"M_TRIM_THRESHOLD": (-1, 512 << 20), "M_MMAP_MAX": (-4, 0), "M_ARENA_MAX": (-8, 1)}  # malloc.h of glibc
+_MALLOC = ((-1, 512 << 20), (-4, 0), (-8, 1))  # M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX of glibc's malloc.h
 _KEYS_PER_BATCH = 8  # a batch is also closed after this many times batch_size keys, when most are rejects
 
 
@@ -55,17 +56,27 @@ def load(request: EngineRequest) -> "Engine":
 
 @functools.cache
 def _load(request: EngineRequest) -> "Engine":
-    torch.set_num_threads(request.threads)
-    if request.device == "cpu":
-        _keep_freed_memory()
     return Engine(_weights(request), request)
+
+
+@functools.cache
+def load_alone(request: EngineRequest) -> "Engine":
+    """`load`, in a process that does nothing but embed: torch, malloc and the garbage collector are set up for that.
+
+    This holds for the whole process from then on, so a program that has other work must not call it.
+    """
+    torch.set_num_threads(request.threads)
+    _keep_freed_memory()
+    engine = load(request)
+    gc.freeze()  # torch's modules are 400,000 objects; Spark's daemon collects garbage after each task: 0.23 s
+    return engine
 
 
 def _keep_freed_memory() -> None:
     """Let malloc hand a batch the pages of the last one: faulting in fresh ones took a tenth of the CPU time."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
-        for parameter, value in _MALLOC.values():
+        for parameter, value in _MALLOC:
             libc.mallopt(parameter, value)
 
 
