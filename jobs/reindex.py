@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from vitrine import account, canaries, catalog, fetch, flags, gallery, refused, spark, staging, unreachable
+from vitrine import run as runs
 from vitrine.account import Account, Report
 from vitrine.embedding import Embedder
 from vitrine.errors import BadInput
@@ -30,17 +31,7 @@ from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import Store, connect
 from vitrine.intake import UnitJob
 from vitrine.manifest import Manifest
-from vitrine.run import (
-    EXPORTED,
-    Run,
-    anywhere,
-    finished_units,
-    manifests,
-    note_finished,
-    open_run,
-    report_of,
-    settled_plan,
-)
+from vitrine.run import Run
 from vitrine.settings import Settings
 from vitrine.storage import Directory, require_writable
 from vitrine.telemetry import Stages, configure_logging, progress
@@ -114,7 +105,7 @@ def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None 
     )
     page = account.shown(report, run, plan, staged.done, found, limits=settings.pictures, notice=job.notice)
     logger.info("%s report=%s", report.line(), account.write(job.place_of_report, page, report))
-    note_finished(run, report.values())
+    runs.note_finished(run, report.values())
     return report
 
 
@@ -130,9 +121,9 @@ def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> J
     if model.notice:
         logger.warning(model.notice)
     deleted = check_alias(settings, model.spec.model_id)
-    run = open_run(settings, model.spec.model_id, now=datetime.now(UTC))
+    run = runs.open_run(settings, model.spec.model_id, now=datetime.now(UTC))
     logger.info("run %s in %s: after an interruption the same --run goes on", run.name, run.uri)
-    models = anywhere(settings.model_store_uri)
+    models = runs.anywhere(settings.model_store_uri)
     require_writable(settings.features_uri, "features.uri")
     require_writable(models, "model.store")
     place_of_report = require_writable(settings.report or run.file("report"), "report")
@@ -148,7 +139,7 @@ def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> J
 
 def finished_before(job: Job) -> Report | None:
     """The report of a run that is finished, unless what it made is gone: then it is loaded again."""
-    if (values := report_of(job.run)) is None:
+    if (values := runs.report_of(job.run)) is None:
         return None
     report = Report(**values)
     with connect(job.settings.milvus) as store:
@@ -179,9 +170,9 @@ def check_alias(settings: Settings, model_id: str) -> Mapping[str, int]:
 def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
     """Read the catalogue's keys and cut it into units; list the pictures that the feature store holds."""
     with job.stages.stage("plan"):
-        sources = spark.as_parquet(session, job.settings.catalog, job.run.file(EXPORTED))
+        sources = spark.as_parquet(session, job.settings.catalog, job.run.file(runs.EXPORTED))
         settings = job.settings.model_copy(update={"catalog": sources})
-        plan = settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=job.deleted))
+        plan = runs.settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=job.deleted))
         refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
         known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
     logger.info("planned rows=%d units=%d known_pictures=%d", plan.catalog_rows, len(plan.units), known)
@@ -191,17 +182,19 @@ def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
 def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]:
     """Run the units that are not done yet on the executors; returns the manifests of all."""
     run = job.run
-    finished = finished_units(run)
+    finished = runs.finished_units(run)
     units = [json.dumps(asdict(unit)) for unit in plan.units if unit.unit_id not in finished]
     shared = UnitJob(run.uri, plan.columns, job.settings.pictures, job.dim, run.as_of_us, run.started_us)
     work = functools.partial(run_unit_text, job=shared, make_embedder=job.make_embedder)
     rows = {unit.unit_id: unit.rows for unit in plan.units}
     with job.stages.stage("embed"), progress("embed", plan.catalog_rows, "rows") as shown:
-        spark.run_units(
-            session, units, work, meanwhile=lambda: shown.update(sum(rows[unit_id] for unit_id in finished_units(run)))
-        )
+
+        def show() -> None:
+            shown.update(sum(rows[unit_id] for unit_id in runs.finished_units(run)))
+
+        spark.run_units(session, units, work, meanwhile=show)
         shown.update(plan.catalog_rows)
-    return manifests(run)
+    return runs.manifests(run)
 
 
 def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> Staged:

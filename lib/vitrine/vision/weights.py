@@ -191,7 +191,8 @@ def _spec(model: Model, source: _Source) -> ModelSpec:
     facts = source.facts
     if facts.get("backbone", model.backbone) != model.backbone:
         raise BadInput(
-            f"weights of another shape: {source.origin} holds {facts['backbone']}, model.backbone is {model.backbone}"
+            f"weights of another shape: {source.origin} holds {facts['backbone']}, model.backbone is {model.backbone}: "
+            "name weights of that backbone with --model.weights"
         )
     size, resize = _sizes(model, source)
     mean, std = _normalisation(model, source)
