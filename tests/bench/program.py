@@ -17,7 +17,7 @@ from vitrine.settings import Model
 from vitrine.telemetry import Progress, configure_logging, progress
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench-results"
-WARM_UP_PICTURES = 64
+WARM_UP_PICTURES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Case:
 
 
 CASES = (
-    Case("bundled", Model(), 768),
+    Case("bundled", Model(), 1536),
     Case("resnet18", Model(backbone="resnet18", weights="random:0", image_size=224), 256),
     Case("resnet50", Model(backbone="resnet50", weights="random:0", image_size=224), 128),
     Case("reading", None, 3_409),

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from tests.bench import stages, through_spark
-from tests.bench.figures import rates, ratios
+from tests.bench.figures import naive_aim, rates, ratios
 from tests.bench.machine import load_average
 from tests.bench.pictures import Sample
 from vitrine.settings import Model
@@ -50,11 +50,12 @@ class Rounds:
                 "naive": through_spark.workers_peak_bytes(naive),
                 "jvm": through_spark.jvm_peak_bytes(),
             }
+        aim = naive_aim(ready[0].precision, stages.resolve_once(model).spec.image_size)
         return {
             "model": model.model_dump(mode="json"),
             "precision": ready[0].precision,
             "engine_start_cpu_s": max(one.start_cpu_s for one in ready),
-            "ratios": [{**asdict(one), "met": one.met} for one in ratios(_costs(taken), ready[0].precision)],
+            "ratios": [{**asdict(one), "met": one.met} for one in ratios(_costs(taken), over_naive=aim)],
             **self._told(taken, peaks),
         }
 

@@ -19,7 +19,8 @@ def show_case(name: str, case: dict[str, Any]) -> None:
     _table(_title(name, case), ("stage", "images / CPU-s", "CPU-s / GB", "load average"), list(_lines(case)))
     print("peak memory:", ", ".join(f"{who} {size / 1e6:,.0f} MB" for who, size in case["peak_rss_bytes"].items()))
     for ratio in case.get("ratios", ()):
-        print(f"{ratio['text']} = {ratio['value']:.3f} (aim {ratio['aim']}{'' if ratio['met'] else ': MISSED'})")
+        aim = f" (aim {ratio['aim']}{'' if ratio['met'] else ': MISSED'})" if ratio["aim"] else ""
+        print(f"{ratio['text']} = {ratio['value']:.3f}{aim}")
     sys.stdout.flush()
 
 

@@ -117,9 +117,13 @@ def _by_plan_rows(
 
 
 def measure(opened: SparkSession, way: Way, *, sample: Sample, warm_up: Sample) -> Cost:
-    """Run a way once, warm: a job on `warm_up` comes first, and a job that started a worker is run again."""
+    """Run a way once, warm: two jobs on `warm_up` come first, and a job that started a worker is run again.
+
+    The first starts the workers; after it they collect garbage once, which is over when the second has ended.
+    """
     opened.sparkContext.environment[_WAY] = way.name  # Spark keeps apart the workers of each environment
     for _ in range(_TRIES):
+        way.run(opened, warm_up)
         way.run(opened, warm_up)
         warm, everything = _workers(way), family(psutil.Process())
         before = cpu_seconds(warm), cpu_seconds(everything)

@@ -154,7 +154,8 @@ def test_an_alias_of_another_model_is_refused(small, refused) -> None:
 
 def test_weights_of_another_backbone_are_refused(small, refused) -> None:
     code, line = refused("--model.backbone", "resnet50")
-    assert (code, line) == (1, "weights of another shape: bundled holds resnet18, model.backbone is resnet50")
+    assert code == 1
+    assert line.startswith("weights of another shape: bundled holds resnet18, model.backbone is resnet50: name weights")
 
 
 def test_weights_of_another_shape_are_refused(small, refused) -> None:

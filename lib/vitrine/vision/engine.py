@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import gc
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -61,15 +60,13 @@ def _load(request: EngineRequest) -> "Engine":
 
 @functools.cache
 def load_alone(request: EngineRequest) -> "Engine":
-    """`load`, in a process that does nothing but embed: torch, malloc and the garbage collector are set up for that.
+    """`load`, in a process that does nothing but embed: torch and malloc are set up for that.
 
     This holds for the whole process from then on, so a program that has other work must not call it.
     """
     torch.set_num_threads(request.threads)
     _keep_freed_memory()
-    engine = load(request)
-    gc.freeze()  # torch's modules are 400,000 objects; Spark's daemon collects garbage after each task: 0.23 s
-    return engine
+    return load(request)
 
 
 def _keep_freed_memory() -> None:
