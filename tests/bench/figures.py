@@ -30,7 +30,7 @@ def rates(rounds: Sequence[Round]) -> dict[str, float]:
 
 
 def naive_aim(precision: str, image_size: int) -> float | None:
-    """How much cheaper than the naive way Vitrine should be; nothing is said of small squares, where decoding counts."""
+    """How much cheaper than the naive way Vitrine should be; None for small squares, where decoding counts."""
     if image_size < LARGE_SQUARE:
         return None
     return 1.3 if precision == "fp32" else 3.0
