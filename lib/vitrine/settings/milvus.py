@@ -1,0 +1,94 @@
+"""Settings of the vector database, and of what a collection must show before it serves."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from vitrine.errors import BadInput
+from vitrine.settings.section import Section
+
+
+def _run_name(name: str) -> str:
+    if not name.isascii() or not name.replace("_", "").isalnum():
+        raise ValueError("letters, digits and _ only, since it becomes part of a collection's name")
+    return name
+
+
+def _alias_name(name: str) -> str:
+    if name[0].isdigit():
+        raise ValueError("must begin with a letter or _, since collections are named after it")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_run_name)]
+Alias = Annotated[Name, AfterValidator(_alias_name)]
+
+
+class Milvus(Section):
+    """The vector database."""
+
+    uri: str = "vitrine.db"
+    """A path for Milvus Lite, http:// or https:// for a server."""
+    alias: Alias = "products"
+    """Alias that searches use; it is moved to the new collection at the end."""
+    token: SecretStr | None = None
+    """`user:password` or an API key; never a flag, which others on the machine can read."""
+    token_file: Path | None = None
+    """File that holds the token, where it is not in VITRINE_MILVUS__TOKEN."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    """Longest wait for one call, in seconds."""
+    load: Literal["auto", "insert", "import"] = "auto"
+    """How rows come in: batched insert or bulk import; Milvus Lite always inserts."""
+    insert_bytes: int = Field(default=4_000_000, ge=10_000, le=60_000_000)
+    """Size of one insert call, in bytes (Milvus takes at most 64 MB a message)."""
+    index_type: Literal["HNSW", "IVF_FLAT", "FLAT"] = "HNSW"
+    """Kind of vector index."""
+    index_params: dict[str, int] = {"M": 16, "efConstruction": 300}
+    """Parameters of the index build."""
+    search_params: dict[str, int] = {"ef": 200}
+    """Parameters of searches in the index."""
+    keep: int = Field(default=1, ge=1, le=50)
+    """How many earlier collections stay for `vitrine rollback`."""
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "Milvus":
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("give token or token_file, not both")
+        if "@" in urlsplit(self.uri).netloc:
+            raise ValueError("uri must not hold a password: use VITRINE_MILVUS__TOKEN or token_file")
+        return self
+
+    @property
+    def is_lite(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return "://" not in self.uri
+
+    def secret(self) -> str:
+        """The token in the clear, or an empty string.
+
+        Raises:
+            BadInput: token_file cannot be read.
+        """
+        if self.token_file is None:
+            return self.token.get_secret_value() if self.token else ""
+        try:
+            return self.token_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise BadInput(f"cannot read milvus.token_file {self.token_file}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise BadInput(f"milvus.token_file {self.token_file} holds no text") from None
+
+
+class Gates(Section):
+    """What a new collection must show before the alias moves."""
+
+    recall: float = Field(default=0.95, ge=0, le=1)
+    """Least recall@10 of the index against exact neighbours."""
+    recall_sample: int = Field(default=200, ge=1)
+    """Queries of the recall gate."""
+    canaries: int = Field(default=64, ge=1)
+    """Pictures that are embedded again alone and must find themselves."""
+    skip: list[Literal["unique", "count", "recall", "canaries"]] = []
+    """Gates to leave out, by name."""
