@@ -4,7 +4,8 @@ Reads   the catalogue (--catalog), the feature store, the collection that the al
 Writes  a new collection and its ledger, vectors into the feature store, the state of the run and Spark's messages
         (spark.log) below --work, report.json and report.html; at the end it moves the alias.
 Again   may be run twice: the same --run goes on where that run stopped, and a finished one is not done again;
-        another makes a new collection and embeds only pictures that the feature store does not hold.
+        another makes a new collection and embeds only pictures that the feature store does not hold. Two at once
+        for one --run or one alias: the second is refused.
 Run     python jobs/reindex.py --catalog products.parquet --milvus.uri vitrine.db
         spark-submit jobs/reindex.py --catalog s3://shop/products/ --milvus.uri http://milvus:19530 --work s3://shop/vitrine
 """
@@ -13,50 +14,35 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from vitrine import account, canaries, catalog, fetch, flags, gallery, refused, spark, staging, unreachable
+from vitrine import account, canaries, catalog, flags, gallery, refused, spark, staging, summary, unreachable
 from vitrine import run as runs
-from vitrine.account import Account, Report
+from vitrine.account import Account
 from vitrine.embedding import Embedder
-from vitrine.errors import BadInput
-from vitrine.features import FeatureStore
-from vitrine.index import collections, gates, ledger, load
+from vitrine.errors import BadInput, Unavailable
+from vitrine.gallery import Answer
+from vitrine.index import changeover, collections, gates, ledger, load
 from vitrine.index.collections import Collection, Facts
 from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import Store, connect
 from vitrine.intake import UnitJob
 from vitrine.manifest import Manifest
-from vitrine.run import Run
+from vitrine.preparation import Job, begin, check
+from vitrine.retry import again
 from vitrine.settings import Settings
-from vitrine.storage import Directory, require_writable
-from vitrine.telemetry import Stages, configure_logging, progress
-from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit_text, task_engine
-from vitrine.vision.request import EngineRequest
+from vitrine.summary import Report
+from vitrine.telemetry import configure_logging, progress
+from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit_text
 
 logger = logging.getLogger("vitrine.reindex")
 
 SAMPLED_QUERIES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What every step of one run needs."""
-
-    settings: Settings
-    run: Run
-    dim: int
-    notice: str
-    deleted: Mapping[str, int]
-    make_embedder: Callable[[], Embedder]
-    features: FeatureStore
-    refused: Directory
-    stages: Stages
-    place_of_report: Directory
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +56,15 @@ class Staged:
     exceptions: list[LedgerRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A collection that passed its gates, its recall@10 (None if that gate was skipped), and answers it gives."""
+
+    collection: Collection
+    recall: float | None
+    found: Sequence[Answer]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit code."""
     configure_logging()
@@ -79,100 +74,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None = None) -> Report:
     """Do the whole job; `make_embedder` stands in for the engine of the settings and is sent to the executors."""
-    job = begin(settings, make_embedder)
-    run = job.run
-    with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
-        plan = make_plan(job, session)
-        if (earlier := finished_before(job)) is not None:
-            return earlier
-        done = embed(job, session, plan)
-    with connect(settings.milvus) as store:
-        staged = stage(job, store, plan, done)
-        made = collections.create(store, Facts(run.alias, run.name, run.model_id, job.dim, run.as_of))
-        try:
-            fill(job, store, made, staged)
-            recall = check(job, store, made, staged)
-            found = gallery.answers(store, made.name, staged.files, SAMPLED_QUERIES)
-            staging.keep_features(run, done, job.features, job.dim)
-            staging.keep_refused(run, done, job.refused)
-        except BaseException:
-            collections.abandon(store, made)
-            raise
-        collections.swap(store, run.alias, made.name)
-        retired = collections.retire(store, run.alias, settings.milvus.keep)
-    report = account.report(
-        run, made, plan, staged.done, staged.counts, stages=job.stages, found=found, recall=recall, retired=retired
-    )
-    page = account.shown(report, run, plan, staged.done, found, limits=settings.pictures, notice=job.notice)
-    logger.info("%s report=%s", report.line(), account.write(job.place_of_report, page, report))
-    runs.note_finished(run, report.values())
-    return report
-
-
-def begin(settings: Settings, make_embedder: Callable[[], Embedder] | None) -> Job:
-    """Check what can be checked before any work, and open the run."""
-    from vitrine.vision import model_store, weights
-
-    fetch.check_prefixes(settings.pictures.prefixes)
-    files = [source for source in settings.catalog if not spark.is_table(source)]
-    if files or not settings.catalog:
-        catalog.find(files)
-    model = weights.resolve(settings.model)
-    if model.notice:
-        logger.warning(model.notice)
-    deleted = check_alias(settings, model.spec.model_id)
-    run = runs.open_run(settings, model.spec.model_id, now=datetime.now(UTC))
-    logger.info("run %s in %s: after an interruption the same --run goes on", run.name, run.uri)
-    models = runs.anywhere(settings.model_store_uri)
-    require_writable(settings.features_uri, "features.uri")
-    require_writable(models, "model.store")
-    place_of_report = require_writable(settings.report or run.file("report"), "report")
-    model_store.publish(model, models)
-    request = EngineRequest(model.spec, settings.model, settings.pictures, models, settings.model.device)
-    features = FeatureStore(settings.features_uri, run.model_id, model.spec.dim)
-    undecodable = refused.place(settings.features_uri, run.model_id)
-    make = make_embedder or functools.partial(task_engine, request)
-    return Job(
-        settings, run, model.spec.dim, model.notice, deleted, make, features, undecodable, Stages(), place_of_report
-    )
-
-
-def finished_before(job: Job) -> Report | None:
-    """The report of a run that is finished, unless what it made is gone: then it is loaded again."""
-    if (values := runs.report_of(job.run)) is None:
-        return None
-    report = Report(**values)
-    with connect(job.settings.milvus) as store:
-        if report.collection not in store.collections():
-            return None
-        served = store.resolve(report.alias)
-    if served != report.collection:
-        raise BadInput(f"run {report.run} is finished, but {report.alias} serves {served}: give another --run")
-    logger.warning("run %s is finished and made %s: give another --run", report.run, report.collection)
-    return report
-
-
-def check_alias(settings: Settings, model_id: str) -> Mapping[str, int]:
-    """Refuse an alias of another model unless that is wanted; returns deleted products with their versions."""
-    alias = settings.milvus.alias
-    with connect(settings.milvus) as store:
-        served = collections.current(store, alias)
-        if served is None:
-            return {}
-        if served.facts.model_id != model_id and not settings.model.change:
-            raise BadInput(
-                f"alias {alias} serves {served.name} of model {served.facts.model_id}, this run has model "
-                f"{model_id}: name the weights of that model, or pass --model.change=true to change over"
-            )
-        return {row.product_id: row.version for row in ledger.read(store, served.ledger) if row.deleted}
+    model = check(settings)
+    with runs.opened(settings, model.spec.model_id, now=datetime.now(UTC)) as run:
+        job = begin(settings, run, model, make_embedder)
+        with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
+            plan = make_plan(job, session)
+            if (earlier := summary.finished_before(run, settings.milvus)) is not None:
+                return earlier
+            done = embed(job, session, plan)
+        with again(lambda: connect(settings.milvus), patience_s=settings.milvus.patience) as store:
+            staged = again(lambda: stage(job, store, plan, done), patience_s=settings.milvus.patience)
+            built = build(job, store, staged)
+            keep(job, staged)
+            retired = swap(job, store, built.collection)
+        return tell(job, staged, built, retired)
 
 
 def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
     """Read the catalogue's keys and cut it into units; list the pictures that the feature store holds."""
-    with job.stages.stage("plan"):
+    with job.phases.phase("plan"):
+        with connect(job.settings.milvus) as store:
+            deleted = changeover.deleted(store, collections.current(store, job.run.alias))
         sources = spark.as_parquet(session, job.settings.catalog, job.run.file(runs.EXPORTED))
         settings = job.settings.model_copy(update={"catalog": sources})
-        plan = runs.settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=job.deleted))
+        plan = runs.settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=deleted))
         refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
         known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
     logger.info("planned rows=%d units=%d known_pictures=%d", plan.catalog_rows, len(plan.units), known)
@@ -187,7 +112,7 @@ def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]
     shared = UnitJob(run.uri, plan.columns, job.settings.pictures, job.dim, run.as_of_us, run.started_us)
     work = functools.partial(run_unit_text, job=shared, make_embedder=job.make_embedder)
     rows = {unit.unit_id: unit.rows for unit in plan.units}
-    with job.stages.stage("embed"), progress("embed", plan.catalog_rows, "rows") as shown:
+    with job.phases.phase("embed"), progress("embed", plan.catalog_rows, "rows") as shown:
 
         def show() -> None:
             shown.update(sum(rows[unit_id] for unit_id in runs.finished_units(run)))
@@ -200,7 +125,7 @@ def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]
 def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> Staged:
     """Give rows without a vector the one that is stored or served, settle the account, check what is to be loaded."""
     run = job.run
-    with job.stages.stage("reuse"):
+    with job.phases.phase("reuse"):
         files = [run.file(manifest.rows_file) for manifest in done if manifest.rows_file]
         files += staging.join_hits(run, done, job.features)
         served = collections.current(store, run.alias)
@@ -216,22 +141,49 @@ def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> S
     return Staged(plan, done, counts, files, exceptions)
 
 
+def build(job: Job, store: Store, staged: Staged) -> Built:
+    """Make, fill and check a new collection; if the database goes away meanwhile, wait for it and make another."""
+    for left in reversed(range(ATTEMPTS)):
+        made = again(lambda: create(job, store), patience_s=job.settings.milvus.patience)
+        try:
+            fill(job, store, made, staged)
+            recall = pass_gates(job, store, made, staged)
+            return Built(made, recall, gallery.answers(store, made.name, staged.files, SAMPLED_QUERIES))
+        except Unavailable as error:
+            if not left:
+                raise
+            logger.warning("%s: loading again, into another collection", error)
+        except BaseException:
+            collections.abandon(store, made)
+            raise
+    raise AssertionError
+
+
+def create(job: Job, store: Store) -> Collection:
+    """Drop what earlier attempts of the run left behind, and make an empty collection under a name of its own."""
+    run = job.run
+    for name in collections.drop_attempts(store, run.alias, run.name):
+        logger.info("dropped collection=%s of an earlier attempt", name)
+    facts = Facts(run.alias, run.name, run.model_id, job.dim, run.as_of)
+    return collections.create(store, facts, attempt=1 + job.phases.begun("load"))
+
+
 def fill(job: Job, store: Store, made: Collection, staged: Staged) -> None:
     """Load rows and ledger, build the index, and wait until searches go through it."""
     size_bytes = job.settings.milvus.insert_bytes
-    with job.stages.stage("load"), progress("load", staged.counts.loaded, "rows") as shown:
+    with job.phases.phase("load", collection=made.name), progress("load", staged.counts.loaded, "rows") as shown:
         ledger.write(store, made.ledger, staged.exceptions)
         load.load_rows(store, made.name, staged.files, insert_bytes=size_bytes, progress=shown.advance)
-    with job.stages.stage("index"):
+    with job.phases.phase("index"):
         load.finish(store, made.ledger)
         load.finish(store, made.name)
 
 
-def check(job: Job, store: Store, made: Collection, staged: Staged) -> float | None:
+def pass_gates(job: Job, store: Store, made: Collection, staged: Staged) -> float | None:
     """Pass the gates, but for those that the settings skip; returns recall@10, None if that gate is skipped."""
     wanted = job.settings.gates
     recall = None
-    with job.stages.stage("gates"):
+    with job.phases.phase("gates"):
         if gates.COUNT not in wanted.skip:
             gates.count(store, made.name, staged.counts.loaded)
         if gates.RECALL not in wanted.skip:
@@ -241,6 +193,41 @@ def check(job: Job, store: Store, made: Collection, staged: Staged) -> float | N
             known = drawn.embedded_again(staged.plan, job.settings.pictures, job.make_embedder)
             gates.canaries(store, made.name, known or drawn.stored(job.features))
     return recall
+
+
+def keep(job: Job, staged: Staged) -> None:
+    """Keep the new vectors, and what no decoder takes, for later runs: only now are they known to be good."""
+    with job.phases.phase("keep"):
+        staging.keep_features(job.run, staged.done, job.features, job.dim)
+        staging.keep_refused(job.run, staged.done, job.refused)
+
+
+def swap(job: Job, store: Store, made: Collection) -> list[str]:
+    """Serve the new collection and drop those that are too old; returns the names of what was dropped."""
+    alias, milvus = job.run.alias, job.settings.milvus
+    with job.phases.phase("swap", collection=made.name, previous=made.facts.previous):
+        again(lambda: collections.swap(store, alias, made.name), patience_s=milvus.patience)
+        return again(lambda: collections.retire(store, alias, milvus.keep), patience_s=milvus.patience)
+
+
+def tell(job: Job, staged: Staged, built: Built, retired: list[str]) -> Report:
+    """Write the report and note that the run is finished."""
+    run, plan, done, found = job.run, staged.plan, staged.done, built.found
+    report = summary.report(
+        run,
+        built.collection,
+        plan,
+        done,
+        staged.counts,
+        seconds=job.phases.seconds(),
+        found=found,
+        recall=built.recall,
+        retired=retired,
+    )
+    page = summary.shown(report, run, plan, done, found, limits=job.settings.pictures, notice=job.notice)
+    logger.info("%s report=%s", report.line(), summary.write(job.place_of_report, page, report))
+    runs.note_finished(run, report.values())
+    return report
 
 
 if __name__ == "__main__":

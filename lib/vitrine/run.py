@@ -1,7 +1,9 @@
 """The state of one reindex in the work directory: what it is about, how far it came, and what its units made."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitrine import catalog
+from vitrine import catalog, lock
 from vitrine.errors import BadInput
+from vitrine.journal import Journal
 from vitrine.manifest import OUTCOME_SCHEMA, Manifest
 from vitrine.settings import Settings
 from vitrine.storage import Directory, directory, require_writable
@@ -50,6 +53,11 @@ class Run:
         """The moment the catalogue shows, ISO 8601 in UTC."""
         return datetime.fromtimestamp(self.as_of_us / 1e6, UTC).isoformat()
 
+    @property
+    def journal(self) -> Journal:
+        """What the run has begun so far."""
+        return Journal(self.place)
+
     def file(self, name: str) -> str:
         """Path or URI of a file of the run, for other machines."""
         return f"{self.uri}/{name}"
@@ -64,6 +72,25 @@ class Run:
         self.place.write(_STATE, json.dumps(asdict(self), indent=2, sort_keys=True).encode())
 
 
+@contextmanager
+def opened(settings: Settings, model_id: str, *, now: datetime) -> Iterator[Run]:
+    """`open_run` for a block, in which no other process works on this run or fills the same alias.
+
+    Raises:
+        Unavailable: another process does so now; of the alias, those with the same work directory are known.
+        BadInput: as `open_run`.
+    """
+    locks = require_writable(anywhere(settings.work), "work").within("locks")
+    alias = settings.milvus.alias
+    database = hashlib.sha256(settings.milvus.uri.encode()).hexdigest()[:8]
+    name = _name(settings, now)
+    with (
+        lock.held(locks, f"run-{name}", f"run {name}"),
+        lock.held(locks, f"alias-{alias}-{database}", f"alias {alias}"),
+    ):
+        yield open_run(settings, model_id, now=now)
+
+
 def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
     """Begin the run that the settings name, or continue it.
 
@@ -71,7 +98,7 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
         BadInput: the work directory cannot be written, or the run was begun with another model, alias, as_of
             or other limits of pictures.
     """
-    name = settings.run or now.strftime("%Y%m%dt%H%M%S")
+    name = _name(settings, now)
     as_of = settings.as_of or now
     as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
     begun = Run(
@@ -96,6 +123,10 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
                 "give the same settings again or another --run"
             )
     return replace(known, uri=begun.uri)
+
+
+def _name(settings: Settings, now: datetime) -> str:
+    return settings.run or now.strftime("%Y%m%dt%H%M%S")
 
 
 def anywhere(place: str) -> str:

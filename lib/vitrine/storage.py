@@ -62,6 +62,21 @@ class Directory:
                 self.filesystem.delete_file(aside)
             raise
 
+    def delete(self, name: str) -> None:
+        """Remove a file if it is there."""
+        if self.exists(name):
+            self.filesystem.delete_file(self.path(name))
+
+    def modified_s(self, name: str) -> float:
+        """When a file was last written, in seconds since 1970 by the storage's clock; 0 if it is not there."""
+        info = self.filesystem.get_file_info(self.path(name))
+        return float(info.mtime.timestamp()) if info.mtime else 0.0
+
+    @property
+    def local(self) -> Path | None:
+        """The directory in the file system of this machine; None if it is elsewhere."""
+        return Path(self.root) if isinstance(self.filesystem, fs.LocalFileSystem) else None
+
     def rename(self, name: str, new: str) -> None:
         """Give a file another name."""
         self.filesystem.move(self.path(name), self.path(new))

@@ -11,13 +11,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.reindex import reindex
-from vitrine.account import Report
 from vitrine.embedding import Embedder, Vectors
 from vitrine.index import collections, ledger, schema
 from vitrine.index.collections import Collection
 from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import connect
 from vitrine.settings import Settings
+from vitrine.summary import Report
 from vitrine.testing import FakeEmbedder
 
 DIM = 16

@@ -190,7 +190,7 @@ def test_a_finished_run_whose_collection_is_gone_is_loaded_again(shop, drawn_pic
     shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
     shop.run("one")
     again = shop.run("one", no_embedder, milvus={"uri": str(shop.place / "another.db")}, gates={"skip": ["canaries"]})
-    assert (again.embedded, again.collection) == (8, "products__one")
+    assert (again.embedded, again.collection) == (8, "products__one_2")
 
 
 def test_earlier_collections_stay_for_a_rollback_and_older_ones_go(shop, drawn_pictures) -> None:

@@ -71,7 +71,7 @@ def test_a_staged_row_that_is_gone_fails_the_count(serving) -> None:
     assert_refused(serving, "count", "second", gates=few)
     report = serving.run("second", gates={**few, "skip": ["count"]})
     assert (report.embedded, len(serving.vectors())) == (N, N - 1)
-    assert serving.served().name == "products__second"
+    assert serving.served().name == "products__second_2"
 
 
 def test_a_row_that_is_staged_twice_is_refused_before_the_load(serving) -> None:
@@ -101,7 +101,7 @@ def test_a_weak_graph_fails_the_recall(serving, drawn_pictures) -> None:
     assert_refused(serving, "recall", "second", make_embedder=make, milvus=WEAK)
     report = serving.run("second", make, milvus=WEAK, gates={"skip": ["recall"]})
     assert (report.recall_at_10, report.embedded) == (None, 3_000)
-    assert serving.served().name == "products__second"
+    assert serving.served().name == "products__second_2"
 
 
 def test_a_strong_graph_of_the_same_rows_passes(serving, drawn_pictures) -> None:
@@ -143,4 +143,4 @@ def test_an_interruption_after_the_load_leaves_nothing_behind(serving) -> None:
         serving.run("second", make)
     assert (serving.collections(), serving.served().name) == (before, "products__first")
     report = serving.run("second")
-    assert (report.embedded, report.collection, len(serving.vectors())) == (N, "products__second", N)
+    assert (report.embedded, report.collection, len(serving.vectors())) == (N, "products__second_2", N)

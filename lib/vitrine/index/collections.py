@@ -83,8 +83,8 @@ def parse(description: str, collection: str) -> Facts:
     return Facts(**{name: value for name, value in found.items() if name in known})
 
 
-def create(store: Store, facts: Facts) -> Collection:
-    """Make an empty ledger and an empty collection under the run's first free name.
+def create(store: Store, facts: Facts, *, attempt: int = 1) -> Collection:
+    """Make an empty ledger and an empty collection under the run's first free name from this attempt's on.
 
     `previous` and `created_us` of the facts are filled in here. An attempt of the same run is nothing to go back to.
 
@@ -95,7 +95,6 @@ def create(store: Store, facts: Facts) -> Collection:
     previous = "" if served is None else served.name if served.facts.run != facts.run else served.facts.previous
     facts = replace(facts, previous=previous, created_us=time.time_ns() // 1000)
     taken = set(store.collections())
-    attempt = 1
     while {collection_name(facts.alias, facts.run, attempt), ledger_name(facts.alias, facts.run, attempt)} & taken:
         attempt += 1
     made = _collection(collection_name(facts.alias, facts.run, attempt), facts)
@@ -185,6 +184,12 @@ def drop(store: Store, collection: Collection) -> list[str]:
     store.drop(collection.ledger)
     store.drop(collection.name)
     return [collection.ledger, collection.name]
+
+
+def drop_attempts(store: Store, alias: str, run: str) -> list[str]:
+    """Drop what a run made before and no alias points at, with its ledgers; returns the names."""
+    made = [one for one in _made_for(store, alias) if one.facts.run == run]
+    return [name for one in made if not store.aliases(one.name) for name in drop(store, one)]
 
 
 def abandon(store: Store, collection: Collection) -> None:

@@ -39,6 +39,8 @@ class Milvus(Section):
     """File that holds the token, where it is not in VITRINE_MILVUS__TOKEN."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Longest wait for one call, in seconds."""
+    patience_s: float = Field(default=300.0, ge=0)
+    """How long a job that has begun waits for a server that went away, in seconds."""
     load: Literal["auto", "insert", "import"] = "auto"
     """How rows come in: batched insert or bulk import; Milvus Lite always inserts."""
     insert_bytes: int = Field(default=4_000_000, ge=10_000, le=60_000_000)
@@ -64,6 +66,11 @@ class Milvus(Section):
     def is_lite(self) -> bool:
         """Whether the database is a file of this machine."""
         return "://" not in self.uri
+
+    @property
+    def patience(self) -> float:
+        """`patience_s`, but none with Milvus Lite, which does not go away."""
+        return 0.0 if self.is_lite else self.patience_s
 
     def secret(self) -> str:
         """The token in the clear, or an empty string.

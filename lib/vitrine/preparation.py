@@ -1,0 +1,74 @@
+"""Before the work of a reindex: what can be checked is checked, every place is proved to be writable."""
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vitrine import catalog, fetch, refused, spark
+from vitrine.embedding import Embedder
+from vitrine.features import FeatureStore
+from vitrine.index import changeover
+from vitrine.index.store import connect
+from vitrine.phases import Phases
+from vitrine.run import Run, anywhere
+from vitrine.settings import Settings
+from vitrine.storage import Directory, require_writable
+from vitrine.unit import task_engine
+from vitrine.vision.request import EngineRequest
+
+if TYPE_CHECKING:
+    from vitrine.vision.weights import Weights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every step of one run needs."""
+
+    settings: Settings
+    run: Run
+    dim: int
+    notice: str
+    make_embedder: Callable[[], Embedder]
+    features: FeatureStore
+    refused: Directory
+    phases: Phases
+    place_of_report: Directory
+
+
+def check(settings: Settings) -> "Weights":
+    """Check what can be checked before any work; returns the model."""
+    from vitrine.vision import weights
+
+    fetch.check_prefixes(settings.pictures.prefixes)
+    files = [source for source in settings.catalog if not spark.is_table(source)]
+    if files or not settings.catalog:
+        catalog.find(files)
+    model = weights.resolve(settings.model)
+    if model.notice:
+        logger.warning(model.notice)
+    with connect(settings.milvus) as store:
+        changeover.replaced(store, settings.milvus.alias, model.spec.model_id, change=settings.model.change)
+    return model
+
+
+def begin(settings: Settings, run: Run, model: "Weights", make_embedder: Callable[[], Embedder] | None) -> Job:
+    """Prove that every place can be written, and publish the model."""
+    from vitrine.vision import model_store
+
+    logger.info("run %s in %s: after an interruption the same --run goes on", run.name, run.uri)
+    models = anywhere(settings.model_store_uri)
+    require_writable(settings.features_uri, "features.uri")
+    require_writable(models, "model.store")
+    place_of_report = require_writable(settings.report or run.file("report"), "report")
+    model_store.publish(model, models)
+    request = EngineRequest(model.spec, settings.model, settings.pictures, models, settings.model.device)
+    features = FeatureStore(settings.features_uri, run.model_id, model.spec.dim)
+    undecodable = refused.place(settings.features_uri, run.model_id)
+    make = make_embedder or functools.partial(task_engine, request)
+    return Job(
+        settings, run, model.spec.dim, model.notice, make, features, undecodable, Phases(run.journal), place_of_report
+    )
