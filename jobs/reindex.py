@@ -109,7 +109,8 @@ def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]
     run = job.run
     finished = runs.finished_units(run)
     units = [json.dumps(asdict(unit)) for unit in plan.units if unit.unit_id not in finished]
-    shared = UnitJob(run.uri, plan.columns, job.settings.pictures, job.dim, run.as_of_us, run.started_us)
+    pictures = job.settings.pictures
+    shared = UnitJob(run.uri, run.rows_uri, plan.columns, pictures, job.dim, run.as_of_us, run.started_us)
     work = functools.partial(run_unit_text, job=shared, make_embedder=job.make_embedder)
     rows = {unit.unit_id: unit.rows for unit in plan.units}
     with job.phases.phase("embed"), progress("embed", plan.catalog_rows, "rows") as shown:
@@ -126,7 +127,7 @@ def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> S
     """Give rows without a vector the one that is stored or served, settle the account, check what is to be loaded."""
     run = job.run
     with job.phases.phase("reuse"):
-        files = [run.file(manifest.rows_file) for manifest in done if manifest.rows_file]
+        files = [run.rows_file(manifest.rows_file) for manifest in done if manifest.rows_file]
         files += staging.join_hits(run, done, job.features)
         served = collections.current(store, run.alias)
         if served and served.facts.model_id == run.model_id:

@@ -9,8 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from vitrine import catalog
-from vitrine.errors import BadInput
-from vitrine.run import anywhere, finished_units, manifests, note_finished, open_run, outcomes, report_of, settled_plan
+from vitrine.errors import BadInput, Unavailable
+from vitrine.run import (
+    anywhere,
+    finished_units,
+    manifests,
+    note_finished,
+    open_run,
+    opened,
+    outcomes,
+    report_of,
+    settled_plan,
+)
 from vitrine.settings import Milvus, Pictures, Settings
 
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -114,3 +124,31 @@ def test_a_run_is_finished_when_its_report_is_noted(settings) -> None:
     assert report_of(run) is None
     note_finished(run, {"rows": 3, "previous": None})
     assert report_of(open_run(settings, "m1", now=LATER)) == {"rows": 3, "previous": None}
+
+
+def test_finished_rows_stand_where_the_database_imports_them_from(tmp_path) -> None:
+    settings = Settings(work=str(tmp_path / "work"), run="a", milvus={"import_uri": "s3://bulk/vitrine/"})
+    run = open_run(settings, "m1", now=NOW)
+    assert run.rows_file("rows/x.parquet") == "s3://bulk/vitrine/products__a/rows/x.parquet"
+    assert run.file("plan.parquet") == str(tmp_path / "work/runs/a/plan.parquet")
+    with pytest.raises(BadInput, match="begun with import_uri s3://bulk/vitrine/products__a, not : give the same"):
+        open_run(settings.model_copy(update={"milvus": Milvus()}), "m1", now=LATER)
+
+
+def test_one_run_and_one_alias_are_worked_on_by_one_process_at_a_time(tmp_path) -> None:
+    def given(name: str, alias: str = "products") -> Settings:
+        return Settings(work=str(tmp_path), run=name, milvus={"alias": alias})
+
+    with opened(given("a"), "m1", now=NOW) as run:
+        assert run == open_run(given("a"), "m1", now=LATER)
+        with pytest.raises(Unavailable, match="run a is being worked on by"), opened(given("a", "b"), "m1", now=NOW):
+            pytest.fail("opened twice")
+        with (
+            pytest.raises(Unavailable, match="alias products is being worked on by"),
+            opened(given("b"), "m1", now=NOW),
+        ):
+            pytest.fail("opened twice")
+        with opened(given("c", "others"), "m1", now=NOW):
+            pass
+    with opened(given("a"), "m1", now=LATER) as again:
+        assert again == run

@@ -58,7 +58,7 @@ def through_units(
     settings = Settings(catalog=[str(place / "catalog.parquet")])
     plan = catalog.plan(settings, slots=2)
     (place / KNOWN_HASHES).touch()
-    job = UnitJob(str(place), plan.columns, settings.pictures, dim, 0, 0)
+    job = UnitJob(str(place), str(place), plan.columns, settings.pictures, dim, 0, 0)
     units = [json.dumps(asdict(unit)) for unit in plan.units]
     work = partial(run_unit_text, job=job, make_embedder=make)
     done = [Manifest(**json.loads(text)) for text in run_units(spark, units, work, meanwhile=lambda: None)]

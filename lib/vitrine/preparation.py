@@ -63,6 +63,7 @@ def begin(settings: Settings, run: Run, model: "Weights", make_embedder: Callabl
     models = anywhere(settings.model_store_uri)
     require_writable(settings.features_uri, "features.uri")
     require_writable(models, "model.store")
+    require_writable(run.rows_uri, "milvus.import_uri" if run.import_uri else "work")
     place_of_report = require_writable(settings.report or run.file("report"), "report")
     model_store.publish(model, models)
     request = EngineRequest(model.spec, settings.model, settings.pictures, models, settings.model.device)

@@ -32,7 +32,8 @@ class Run:
     """A named run; running it again under the same name continues it.
 
     `as_of_us` is the moment the catalogue shows, `started_us` the moment of the first start, both in microseconds
-    since 1970; `pictures` are the limits and prefixes of pictures, as JSON.
+    since 1970; `pictures` are the limits and prefixes of pictures, as JSON; `import_uri` is where the database reads
+    finished rows, empty if they are inserted.
     """
 
     name: str
@@ -41,12 +42,23 @@ class Run:
     alias: str
     as_of_us: int
     started_us: int
+    import_uri: str = ""
     pictures: str = ""
 
     @property
     def place(self) -> Directory:
         """The run's directory."""
         return directory(self.uri)
+
+    @property
+    def rows_uri(self) -> str:
+        """The directory of finished rows: the run's own unless they are imported."""
+        return self.import_uri or self.uri
+
+    @property
+    def rows_place(self) -> Directory:
+        """The directory of finished rows."""
+        return directory(self.rows_uri)
 
     @property
     def as_of(self) -> str:
@@ -61,6 +73,10 @@ class Run:
     def file(self, name: str) -> str:
         """Path or URI of a file of the run, for other machines."""
         return f"{self.uri}/{name}"
+
+    def rows_file(self, name: str) -> str:
+        """Path or URI of a file of finished rows, for other machines."""
+        return f"{self.rows_uri}/{name}"
 
     @property
     def log(self) -> Path | None:
@@ -101,6 +117,7 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
     name = _name(settings, now)
     as_of = settings.as_of or now
     as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
+    imported = settings.milvus.import_uri
     begun = Run(
         name=name,
         uri=anywhere(settings.under_work("runs", name)),
@@ -108,6 +125,7 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
         alias=settings.milvus.alias,
         as_of_us=round(as_of.timestamp() * 1e6),
         started_us=round(now.timestamp() * 1e6),
+        import_uri=f"{anywhere(imported).rstrip('/')}/{settings.milvus.alias}__{name}" if imported else "",
         pictures=settings.pictures.model_dump_json(),
     )
     place = require_writable(begun.uri, "work")
@@ -116,7 +134,7 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
         return begun
     known = _read_state(place)
     wanted = begun if settings.as_of else replace(begun, as_of_us=known.as_of_us)
-    for what in ("model_id", "alias", "as_of_us", "pictures"):
+    for what in ("model_id", "alias", "as_of_us", "import_uri", "pictures"):
         if getattr(known, what) != getattr(wanted, what):
             raise BadInput(
                 f"run {name} was begun with {what} {getattr(known, what)}, not {getattr(wanted, what)}: "

@@ -42,7 +42,7 @@ def keep_refused(run: Run, done: Iterable[Manifest], place: Directory) -> None:
 
 
 def _embedded(run: Run, done: Iterable[Manifest], dim: int) -> Iterator[tuple[pa.Array, Vectors]]:
-    place = run.place
+    place = run.rows_place
     for manifest in done:
         if manifest.rows_file:
             with place.filesystem.open_input_file(place.path(manifest.rows_file)) as stream:
@@ -66,7 +66,7 @@ def join_hits(run: Run, done: Sequence[Manifest], store: FeatureStore) -> list[s
     for start in range(0, len(BUCKETS) if files else 0, width):
         name = f"rows/reused-{BUCKETS[start]}.parquet"
         if _join(run, files, BUCKETS[start : start + width], store, name):
-            finished.append(run.file(name))
+            finished.append(run.rows_file(name))
     return finished
 
 
@@ -79,7 +79,7 @@ def _join(run: Run, files: list[str], buckets: tuple[str, ...], store: FeatureSt
     if not len(hits):
         return 0
     prefixes = pc.utf8_slice_codeunits(hits[schema.IMAGE_SHA256], 0, 2)
-    with place.output(name) as stream:
+    with run.rows_place.output(name) as stream:
         writer = None
         for bucket in pc.unique(prefixes).to_pylist():
             table = _with_stored(hits.filter(pc.equal(prefixes, bucket)), *store.bucket(bucket))

@@ -35,7 +35,7 @@ def keep_served(run: Run, done: Sequence[Manifest], store: Store, served: str) -
     for manifest in done:
         counted, rows_file = _settled(run, manifest, store, served)
         settled.append(counted)
-        files += [run.file(rows_file)] if rows_file else []
+        files += [run.rows_file(rows_file)] if rows_file else []
     return settled, files
 
 
@@ -54,7 +54,7 @@ def _settled(run: Run, manifest: Manifest, store: Store, served: str) -> tuple[M
     kept = [{**row, schema.IMAGE_SHA256: sha256} for row, (sha256, _) in zip(kept, found, strict=True)]
     name = f"{manifest.unit_id}-kept-{uuid4().hex[:8]}.parquet"
     vectors = np.stack([vector for _, vector in found])
-    _write(place, f"rows/{name}", with_vectors(pa.Table.from_pylist(kept, HIT_SCHEMA), vectors))
+    _write(run.rows_place, f"rows/{name}", with_vectors(pa.Table.from_pylist(kept, HIT_SCHEMA), vectors))
     hashes = {row[schema.IMAGE_ID]: row[schema.IMAGE_SHA256] for row in kept}
     _write(place, f"outcomes/{name}", _noted(next(outcomes(run, [manifest])), hashes))
     reused, rejected = manifest.reused + len(kept), manifest.rejected - len(kept)

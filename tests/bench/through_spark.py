@@ -108,7 +108,7 @@ def _by_plan_rows(
     place = work / "runs" / uuid4().hex
     place.mkdir(parents=True)
     (place / KNOWN_HASHES).touch()
-    job = UnitJob(str(place), plan.columns, settings.pictures, dim, event_us=0, indexed_us=0)
+    job = UnitJob(str(place), str(place), plan.columns, settings.pictures, dim, event_us=0, indexed_us=0)
     run = functools.partial(run_unit_text, job=job, make_embedder=make_embedder)
     answers = spark.run_units(opened, [json.dumps(asdict(unit)) for unit in plan.units], run, meanwhile=lambda: None)
     embedded = sum(json.loads(answer)["embedded"] for answer in answers)

@@ -43,6 +43,8 @@ class Milvus(Section):
     """How long a job that has begun waits for a server that went away, in seconds."""
     load: Literal["auto", "insert", "import"] = "auto"
     """How rows come in: batched insert or bulk import; Milvus Lite always inserts."""
+    import_uri: str | None = None
+    """Directory or URI where workers write rows and the server reads them: bulk import needs one."""
     insert_bytes: int = Field(default=4_000_000, ge=10_000, le=60_000_000)
     """Size of one insert call, in bytes (Milvus takes at most 64 MB a message)."""
     index_type: Literal["HNSW", "IVF_FLAT", "FLAT"] = "HNSW"
