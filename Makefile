@@ -1,13 +1,13 @@
 # Every target sets itself up first; with the pins unchanged that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench dist pins clean
+.PHONY: help setup demo stack stack-down test test-all check bench dist pins clean
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -rs --durations=15
 SPEAK = @printf 'make %s: %s\n' '$@'
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the pins (about 2 minutes and 6.6 GB the first time, nothing after that)
 	@./deploy/setup.sh
@@ -15,6 +15,13 @@ setup: ## make .venv from the pins (about 2 minutes and 6.6 GB the first time, n
 demo: setup ## draw a shop of 600 products, index it, search it (about 2 minutes)
 	$(SPEAK) 'a drawn shop of 600 products, indexed and searched (about 2 minutes)'
 	@$(RUN) -m deploy.demo
+
+stack: setup ## start a real Milvus server here, which deploy/local.toml names (about 15 seconds; it stays up)
+	$(SPEAK) 'a real Milvus server on this machine (about 15 seconds)'
+	@$(RUN) -m deploy.local up
+
+stack-down: setup ## end exactly what `make stack` started; its data stays in .vitrine/stack (a second)
+	@$(RUN) -m deploy.local down
 
 check: setup ## format, lint, types and import contracts (about half a minute)
 	$(SPEAK) 'format, lint, types, import contracts (about half a minute)'

@@ -24,9 +24,9 @@ from vitrine import account, canaries, catalog, flags, gallery, refused, spark, 
 from vitrine import run as runs
 from vitrine.account import Account
 from vitrine.embedding import Embedder
-from vitrine.errors import BadInput, Unavailable
+from vitrine.errors import BadInput, Unavailable, VitrineError
 from vitrine.gallery import Answer
-from vitrine.index import changeover, collections, gates, ledger, load
+from vitrine.index import bulk, changeover, collections, gates, ledger, load
 from vitrine.index.collections import Collection, Facts
 from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import Store, connect
@@ -43,6 +43,7 @@ logger = logging.getLogger("vitrine.reindex")
 
 SAMPLED_QUERIES = 1_000
 ATTEMPTS = 3
+IMPORTS = "imports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None = None) -> Report:
     """Do the whole job; `make_embedder` stands in for the engine of the settings and is sent to the executors."""
-    model = check(settings)
+    model, way = check(settings)
     with runs.opened(settings, model.spec.model_id, now=datetime.now(UTC)) as run:
-        job = begin(settings, run, model, make_embedder)
+        job = begin(settings, run, model, way=way, make_embedder=make_embedder)
         with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
             plan = make_plan(job, session)
             if (earlier := summary.finished_before(run, settings.milvus)) is not None:
@@ -150,19 +151,19 @@ def build(job: Job, store: Store, staged: Staged) -> Built:
             fill(job, store, made, staged)
             recall = pass_gates(job, store, made, staged)
             return Built(made, recall, gallery.answers(store, made.name, staged.files, SAMPLED_QUERIES))
-        except Unavailable as error:
-            if not left:
+        except BaseException as error:
+            if not isinstance(error, Unavailable):
+                collections.abandon(store, made)
+            if not (left and isinstance(error, VitrineError) and error.retriable):
                 raise
             logger.warning("%s: loading again, into another collection", error)
-        except BaseException:
-            collections.abandon(store, made)
-            raise
     raise AssertionError
 
 
 def create(job: Job, store: Store) -> Collection:
-    """Drop what earlier attempts of the run left behind, and make an empty collection under a name of its own."""
+    """Clear away what earlier attempts of the run began, and make an empty collection under a name of its own."""
     run = job.run
+    bulk.outwait(job.settings.milvus, run.place.within(IMPORTS))
     for name in collections.drop_attempts(store, run.alias, run.name):
         logger.info("dropped collection=%s of an earlier attempt", name)
     facts = Facts(run.alias, run.name, run.model_id, job.dim, run.as_of)
@@ -171,10 +172,14 @@ def create(job: Job, store: Store) -> Collection:
 
 def fill(job: Job, store: Store, made: Collection, staged: Staged) -> None:
     """Load rows and ledger, build the index, and wait until searches go through it."""
-    size_bytes = job.settings.milvus.insert_bytes
+    milvus = job.settings.milvus
     with job.phases.phase("load", collection=made.name), progress("load", staged.counts.loaded, "rows") as shown:
         ledger.write(store, made.ledger, staged.exceptions)
-        load.load_rows(store, made.name, staged.files, insert_bytes=size_bytes, progress=shown.advance)
+        if job.way.by == "import":
+            imports = job.run.place.within(IMPORTS)
+            bulk.import_rows(milvus, made.name, staged.files, journal=imports, progress=shown.advance)
+        else:
+            load.load_rows(store, made.name, staged.files, insert_bytes=milvus.insert_bytes, progress=shown.advance)
     with job.phases.phase("index"):
         load.finish(store, made.ledger)
         load.finish(store, made.name)
@@ -224,6 +229,7 @@ def tell(job: Job, staged: Staged, built: Built, retired: list[str]) -> Report:
         found=found,
         recall=built.recall,
         retired=retired,
+        load=str(job.way),
     )
     page = summary.shown(report, run, plan, done, found, limits=job.settings.pictures, notice=job.notice)
     logger.info("%s report=%s", report.line(), summary.write(job.place_of_report, page, report))

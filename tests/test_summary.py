@@ -24,7 +24,13 @@ def reported(small, **changes) -> summary.Report:
     counts = account.settle(small.run, small.done, 6, max_reject_ratio=1)
     found = [Answer(f"{name}/0", name, f"Apparel/{name}", ()) for name in "xy"]
     done = [replace(one, **changes) for one in small.done]
-    told = {"seconds": {"embed": 2.0}, "found": found, "recall": 0.99, "retired": ["products__older"]}
+    told = {
+        "seconds": {"embed": 2.0},
+        "found": found,
+        "recall": 0.99,
+        "retired": ["products__older"],
+        "load": "insert: so",
+    }
     return summary.report(small.run, made, small.plan, done, counts, **told)
 
 
@@ -44,6 +50,7 @@ KEYS = {
     "alias",
     "previous",
     "retired",
+    "load",
     "recall_at_10",
     "same_category",
     "seconds",

@@ -1,5 +1,6 @@
 """The intake of a unit: every picture is read once and sorted into what is known, unusable, or still to be embedded."""
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,19 +14,20 @@ from vitrine.product import Reason, Reject, image_id
 from vitrine.settings import Pictures
 from vitrine.vision.overlap import ordered_map
 
-_FETCH_THREADS = 16
 _FETCH_BUFFER_BYTES = 64 << 20
-_ASSUMED_BYTES = 100_000
+_ASSUMED_BYTES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class UnitJob:
     """What all units of a run share; sent to the executors.
 
+    `rows_directory` takes finished rows, `run_directory` everything else.
     `event_us` is the moment the catalogue shows, `indexed_us` the moment the run began, in microseconds since 1970.
     """
 
     run_directory: str
+    rows_directory: str
     layout: catalog.Layout
     pictures: Pictures
     dim: int
@@ -91,22 +93,22 @@ class Intake:
                     yield candidate, content
 
     def _loaded(self, pictures: Iterable[catalog.Picture]) -> Iterator[tuple[catalog.Picture, bytes | Reject]]:
+        limits = self.job.pictures
+        load = functools.partial(self._load, fetch.shared(limits))
         if self.job.layout.is_inline:
-            return map(self._load, pictures)
-        return ordered_map(
-            self._load, pictures, size_of=_size_of, threads=_FETCH_THREADS, budget_bytes=_FETCH_BUFFER_BYTES
-        )
+            return map(load, pictures)
+        threads, budget = limits.fetch_threads, _FETCH_BUFFER_BYTES
+        return ordered_map(load, pictures, size_of=_size_of, threads=threads, budget_bytes=budget)
 
-    def _load(self, picture: catalog.Picture) -> tuple[catalog.Picture, bytes | Reject]:
+    def _load(self, fetcher: fetch.Fetcher, picture: catalog.Picture) -> tuple[catalog.Picture, bytes | Reject]:
         if picture.duplicate:
             return picture, b""
         if picture.reject is not None:
             return picture, picture.reject
         if picture.data is not None:
             return picture, picture.data
-        limits = self.job.pictures
         try:
-            return picture, fetch.fetch(picture.uri, limits.prefixes, limits.max_bytes)
+            return picture, fetcher.read(picture.uri)
         except BadRecord as error:
             return picture, Reject(Reason(error.reason), error.detail)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from vitrine import catalog, fetch, refused, spark
 from vitrine.embedding import Embedder
 from vitrine.features import FeatureStore
-from vitrine.index import changeover
+from vitrine.index import bulk, changeover
+from vitrine.index.bulk import Way
 from vitrine.index.store import connect
 from vitrine.phases import Phases
 from vitrine.run import Run, anywhere
@@ -32,6 +33,7 @@ class Job:
     run: Run
     dim: int
     notice: str
+    way: Way
     make_embedder: Callable[[], Embedder]
     features: FeatureStore
     refused: Directory
@@ -39,11 +41,11 @@ class Job:
     place_of_report: Directory
 
 
-def check(settings: Settings) -> "Weights":
-    """Check what can be checked before any work; returns the model."""
+def check(settings: Settings) -> tuple["Weights", Way]:
+    """Check what can be checked before any work; returns the model, and how rows will come into the database."""
     from vitrine.vision import weights
 
-    fetch.check_prefixes(settings.pictures.prefixes)
+    fetch.check(settings.pictures)
     files = [source for source in settings.catalog if not spark.is_table(source)]
     if files or not settings.catalog:
         catalog.find(files)
@@ -52,10 +54,14 @@ def check(settings: Settings) -> "Weights":
         logger.warning(model.notice)
     with connect(settings.milvus) as store:
         changeover.replaced(store, settings.milvus.alias, model.spec.model_id, change=settings.model.change)
-    return model
+        way = bulk.choose(store, settings.milvus)
+    logger.info("rows come in by %s", way)
+    return model, way
 
 
-def begin(settings: Settings, run: Run, model: "Weights", make_embedder: Callable[[], Embedder] | None) -> Job:
+def begin(
+    settings: Settings, run: Run, model: "Weights", *, way: Way, make_embedder: Callable[[], Embedder] | None
+) -> Job:
     """Prove that every place can be written, and publish the model."""
     from vitrine.vision import model_store
 
@@ -71,5 +77,14 @@ def begin(settings: Settings, run: Run, model: "Weights", make_embedder: Callabl
     undecodable = refused.place(settings.features_uri, run.model_id)
     make = make_embedder or functools.partial(task_engine, request)
     return Job(
-        settings, run, model.spec.dim, model.notice, make, features, undecodable, Phases(run.journal), place_of_report
+        settings=settings,
+        run=run,
+        dim=model.spec.dim,
+        notice=model.notice,
+        way=way,
+        make_embedder=make,
+        features=features,
+        refused=undecodable,
+        phases=Phases(run.journal),
+        place_of_report=place_of_report,
     )

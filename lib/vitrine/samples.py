@@ -98,6 +98,6 @@ def _bytes(picture: catalog.Picture, limits: Pictures) -> bytes | None:
     if picture.data is not None or not picture.uri:
         return picture.data
     try:
-        return fetch.fetch(picture.uri, limits.prefixes, limits.max_bytes)
+        return fetch.shared(limits).read(picture.uri)
     except BadRecord:
         return None

@@ -46,6 +46,7 @@ class Report:
     alias: str
     previous: str | None
     retired: Sequence[str]
+    load: str  # "insert" or "import", and why
     recall_at_10: float | None  # None where the gate was skipped
     same_category: Mapping[str, float] | None  # share of the 8 nearest, and by chance
     seconds: Mapping[str, float]
@@ -94,6 +95,7 @@ def report(
     found: Sequence[Answer],
     recall: float | None,
     retired: Sequence[str],
+    load: str,
 ) -> Report:
     """The report of a run that has swapped the alias."""
     rounded = {name: round(value, 3) for name, value in seconds.items()}
@@ -115,6 +117,7 @@ def report(
         alias=run.alias,
         previous=made.facts.previous or None,
         retired=retired,
+        load=load,
         recall_at_10=recall,
         same_category=None if same is None else {"neighbours": round(same[0], 4), "by_chance": round(same[1], 4)},
         seconds=rounded,
@@ -159,6 +162,7 @@ def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], neighbours: 
         "alias": report.alias,
         "previous collection": report.previous or "none",
         "model": report.model_id,
+        "loaded by": report.load,
         "recall@10": "gate skipped" if report.recall_at_10 is None else f"{report.recall_at_10:.3f}",
         "forward passes": f"{report.forward_passes:,} in {report.engines} processes",
         "pictures read": f"{report.picture_bytes / 1e6:,.1f} MB by {report.read_by}",

@@ -60,6 +60,15 @@ def test_the_expected_number_of_rows_passes(store, loaded, unit):
     gates.count(store, "shop__1", 3)
 
 
+def test_too_many_rows_are_worth_another_load(store, loaded, unit):
+    loaded(shop(unit(3)))
+    with pytest.raises(gates.Surplus) as surplus:
+        gates.count(store, "shop__1", 2)
+    with pytest.raises(GateFailed) as deficit:
+        gates.count(store, "shop__1", 4)
+    assert (surplus.value.retriable, deficit.value.retriable) == (True, False)
+
+
 @pytest.mark.parametrize("expected", [2, 4])
 def test_a_row_too_few_or_too_many_fails_the_count(store, loaded, unit, expected):
     loaded(shop(unit(3)))

@@ -34,11 +34,13 @@ def test_missing_pictures_fit_into_their_field_whatever_their_addresses_hold():
         text = to_row(stated)["missing"]
 
         assert len(text.encode()) <= schema.JSON_MAX_BYTES
-        assert [entry[0] for entry in json.loads(text)] == list(range(32))
+        assert [entry[0] for entry in json.loads(text)["images"]] == list(range(32))
 
 
 def test_the_longest_plain_address_is_hardly_cut():
-    [[_, kept, _]] = json.loads(to_row(LedgerRow("p", 1, missing=((0, "u" * 2048, "missing"),)))["missing"])
+    row = to_row(LedgerRow("p", 1, missing=((0, "u" * 2048, "missing"),)))
+
+    [[_, kept, _]] = json.loads(row["missing"])["images"]
 
     assert len(kept) > 1_900
 

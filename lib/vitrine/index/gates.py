@@ -41,11 +41,23 @@ def unique(files: Sequence[str]) -> None:
         raise GateFailed(UNIQUE, f"{len(repeated)} image ids are staged more than once, such as {some}")
 
 
+class Surplus(GateFailed):
+    """There are more rows than were meant to be: another load may do better."""
+
+    retriable = True
+
+
 def count(store: Store, collection: str, expected: int) -> None:
-    """The collection holds exactly the expected number of rows."""
+    """The collection holds exactly the expected number of rows.
+
+    Raises:
+        Surplus: it holds more, as when an insert whose answer was lost was sent again.
+        GateFailed: it holds fewer.
+    """
     found = store.count(collection)
     if found != expected:
-        raise GateFailed(COUNT, f"{collection} holds {found} rows, {expected} were expected")
+        failed = Surplus if found > expected else GateFailed
+        raise failed(COUNT, f"{collection} holds {found} rows, {expected} were expected")
 
 
 def recall(

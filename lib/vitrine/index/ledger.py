@@ -13,7 +13,9 @@ from vitrine.product import MAX_IMAGES, deletion_wins
 Missing = tuple[int, str, str]
 
 CONSTANT_VECTOR = [1.0, 0.0]
-MISSING_MAX_BYTES = schema.JSON_MAX_BYTES // MAX_IMAGES - len(",")
+IMAGES = "images"
+"""Milvus 2.3 takes only objects as JSON, so the list of missing pictures stands below this key."""
+MISSING_MAX_BYTES = (schema.JSON_MAX_BYTES - len(f'{{"{IMAGES}":[]}}')) // MAX_IMAGES - len(",")
 ROWS_PER_CALL = 500
 
 
@@ -37,14 +39,14 @@ def to_row(stated: LedgerRow) -> Row:
         schema.PRODUCT_ID: stated.product_id,
         schema.VERSION: stated.version,
         schema.DELETED: stated.deleted,
-        schema.MISSING: "[" + ",".join(entries) + "]",
+        schema.MISSING: f'{{"{IMAGES}":[{",".join(entries)}]}}',
         schema.VECTOR: CONSTANT_VECTOR,
     }
 
 
 def from_row(row: Row) -> LedgerRow:
     """Inverse of `to_row`, of a row as a Store returns it: JSON decoded."""
-    missing = cast(list[Missing], row[schema.MISSING])
+    missing = cast(dict[str, list[Missing]], row[schema.MISSING])[IMAGES]
     return LedgerRow(
         product_id=cast(str, row[schema.PRODUCT_ID]),
         version=cast(int, row[schema.VERSION]),

@@ -1,8 +1,9 @@
 """Settings of what comes in: the catalogue's columns, and what a picture may be."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from vitrine.settings.section import Section
 
@@ -53,7 +54,19 @@ class Pictures(Section):
     """Most frames of an animation; only the first is used."""
     max_scans: int = Field(default=100, ge=1)
     """Most scans of a progressive JPEG."""
+    decode_timeout_s: float = Field(default=30.0, gt=0)
+    """Longest time that decoding one picture may take, in seconds."""
     max_images: int = Field(default=32, ge=1, le=32)
     """Most pictures of one product."""
     prefixes: list[str] = []
     """Addresses may only start with one of these: directories, s3:// or https:// prefixes."""
+    private_hosts: list[Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9._:-]+$")]] = []
+    """Hosts of https:// prefixes that may have private IP addresses: servers in one's own network."""
+    ca_file: Path | None = None
+    """PEM file of further authorities for https:// prefixes, on every machine."""
+    fetch_threads: int = Field(default=16, ge=1, le=256)
+    """Pictures that one process fetches at once."""
+    fetch_attempts: int = Field(default=3, ge=1, le=10)
+    """Most tries for one picture while its server is away or busy."""
+    fetch_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    """Longest time for one picture over https, all tries together, in seconds."""
