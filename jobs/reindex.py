@@ -11,11 +11,10 @@ Run     python jobs/reindex.py --catalog products.parquet --milvus.uri vitrine.d
 """
 
 import functools
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
@@ -101,7 +100,8 @@ def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
         plan = runs.settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=deleted))
         refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
         known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
-    logger.info("planned rows=%d units=%d known_pictures=%d", plan.catalog_rows, len(plan.units), known)
+    counts = (plan.catalog_rows, len(plan.units), known, len(job.features.set_aside))
+    logger.info("planned rows=%d units=%d known_pictures=%d bad_parts=%d", *counts)
     return plan
 
 
@@ -109,7 +109,7 @@ def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]
     """Run the units that are not done yet on the executors; returns the manifests of all."""
     run = job.run
     finished = runs.finished_units(run)
-    units = [json.dumps(asdict(unit)) for unit in plan.units if unit.unit_id not in finished]
+    units = [unit.unit_id for unit in plan.units if unit.unit_id not in finished]
     pictures = job.settings.pictures
     shared = UnitJob(run.uri, run.rows_uri, plan.columns, pictures, job.dim, run.as_of_us, run.started_us)
     work = functools.partial(run_unit_text, job=shared, make_embedder=job.make_embedder)
@@ -206,6 +206,7 @@ def keep(job: Job, staged: Staged) -> None:
     with job.phases.phase("keep"):
         staging.keep_features(job.run, staged.done, job.features, job.dim)
         staging.keep_refused(job.run, staged.done, job.refused)
+        job.features.compact()
 
 
 def swap(job: Job, store: Store, made: Collection) -> list[str]:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,13 @@ from hypothesis import settings as hypothesis_settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from deploy.local.milvus import Server
     from vitrine.catalog import Plan
     from vitrine.features import FeatureStore
     from vitrine.intake import UnitJob
     from vitrine.manifest import Manifest
     from vitrine.run import Run
+    from vitrine.settings import Milvus
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = pytest.StashKey[frozenset[str]]()
@@ -70,6 +73,37 @@ def chromium(require: Callable[[str, str], NoReturn]) -> str:
     """Path of a browser that can run without a screen."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     return found or require("chromium", "apt-get install chromium fonts-noto-cjk")
+
+
+@pytest.fixture(scope="session")
+def milvus_server(
+    require: Callable[[str, str], NoReturn], tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[Server]":
+    """One real Milvus server for the whole run; its callers choose names of their own, and do not stop it."""
+    from deploy.local import milvus, wheel
+
+    if not wheel.installed():
+        require("milvus", wheel.INSTALL)
+    server = milvus.start(tmp_path_factory.mktemp("milvus"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def on_server(milvus_server: "Server") -> "Iterator[Milvus]":
+    """Settings that name the real server; whatever a test made there is dropped when it ends."""
+    from pymilvus import MilvusClient
+
+    from vitrine.settings import Milvus
+
+    settings = Milvus(uri=milvus_server.uri, token_file=milvus_server.token_file)
+    with closing(MilvusClient(settings.uri, token=settings.secret(), timeout=30, dedicated=True)) as client:
+        before = set(client.list_collections())
+        yield settings
+        for name in set(client.list_collections()) - before:
+            for alias in client.list_aliases(name)["aliases"]:
+                client.drop_alias(alias)
+            client.drop_collection(name)
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +188,7 @@ def small_run(tmp_path: Path) -> "Callable[..., Small]":
         undecodable = refused.place(str(tmp_path / "features"), run.model_id)
         refused.add(run.place.within(REFUSED), refused.read(undecodable))
         features.write_known_hashes(run.place, KNOWN_HASHES)
-        job = UnitJob(run.uri, plan.columns, wanted.pictures, 16, run.as_of_us, run.started_us)
+        job = UnitJob(run.uri, run.rows_uri, plan.columns, wanted.pictures, 16, run.as_of_us, run.started_us)
         for unit in plan.units:
             run_unit(unit, job, make_embedder or (lambda: FakeEmbedder(dim=16)))
         done = manifests(run)

@@ -74,7 +74,15 @@ def test_tiles_show_the_pictures_that_are_at_hand(drawn_pictures) -> None:
     assert Image.open(io.BytesIO(row.found[0].picture)).size == (64, 64)
 
 
+@pytest.mark.parametrize("reason", ["decoder_crash", "decode_timeout"])
+def test_a_picture_that_kills_decoders_is_not_opened_to_be_shown(drawn_pictures, reason: str) -> None:
+    drawn = [Drawn("a/0", "rejected", why, "", "", "000000", "a.parquet", 0, 0) for why in (reason, "no_vector")]
+    deadly, harmless = gallery.rejects(drawn, {"a/0": drawn_pictures[0]}, Pictures())
+    assert deadly.picture is None
+    assert harmless.picture is not None
+
+
 def test_a_reject_is_shown_with_its_reason_even_where_it_cannot_be_drawn() -> None:
-    drawn = [Drawn("a/0", "rejected", "corrupt", "no end", "", "000000", 0, 0)]
+    drawn = [Drawn("a/0", "rejected", "corrupt", "no end", "", "000000", "a.parquet", 0, 0)]
     (tile,) = gallery.rejects(drawn, {"a/0": b"<html>"}, Pictures())
     assert (tile.picture, tile.caption, tile.note) == (None, "a/0", "corrupt: no end")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from vitrine.account import Report
 from vitrine.flags import settings_table
 from vitrine.index.schema import PICTURE_FIELDS
 from vitrine.product import Reason
+from vitrine.summary import Report
 
 ROOT = Path(__file__).parents[1]
 READMES = [*sorted(ROOT.glob("*/README.md")), ROOT / "README.md"]

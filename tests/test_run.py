@@ -89,7 +89,7 @@ def plan_of(tmp_path: Path, *ids: str, slots: int = 1) -> catalog.Plan:
 def test_a_run_keeps_the_plan_that_it_began_with(settings, tmp_path) -> None:
     run = open_run(settings, "m1", now=NOW)
     first = settled_plan(run, plan_of(tmp_path, "a", "b"))
-    path = Path(first.units[0].file)
+    path = Path(first.units[0].pieces[0].file)
     elsewhere = catalog.plan(Settings(catalog=[str(path)]), slots=1, deleted={"a": 0})
     assert elsewhere != first
     assert settled_plan(run, elsewhere) == first

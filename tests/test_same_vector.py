@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +58,8 @@ def through_units(
     plan = catalog.plan(settings, slots=2)
     (place / KNOWN_HASHES).touch()
     job = UnitJob(str(place), str(place), plan.columns, settings.pictures, dim, 0, 0)
-    units = [json.dumps(asdict(unit)) for unit in plan.units]
+    catalog.write_plan(plan, place / catalog.PLAN)
+    units = [unit.unit_id for unit in plan.units]
     work = partial(run_unit_text, job=job, make_embedder=make)
     done = [Manifest(**json.loads(text)) for text in run_units(spark, units, work, meanwhile=lambda: None)]
     rows = [row for one in done for row in pq.read_table(place / one.rows_file).to_pylist()]

@@ -86,5 +86,5 @@ def test_addresses_are_fetched_and_what_is_gone_is_left_out(small_run, drawn_pic
 
 def test_a_catalogue_that_was_written_anew_has_no_pictures(mixed) -> None:
     drawn = samples.draw(mixed.run, mixed.done, "embedded", 3)
-    pq.write_table(pa.table({"other": [1]}), Path(mixed.plan.units[0].file))
+    pq.write_table(pa.table({"other": [1]}), Path(mixed.plan.units[0].pieces[0].file))
     assert samples.read_pictures(mixed.plan, drawn, Pictures()) == {}

@@ -10,8 +10,9 @@ from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
 from vitrine.embedding import Batch
-from vitrine.errors import BadInput, BadSettings, Unavailable, VitrineError
-from vitrine.spark import EMBEDDED, assigned_device, embed, run_units, session, slots
+from vitrine.errors import BadInput, BadSettings, ModelMismatch, Unavailable, VitrineError
+from vitrine.spark import EMBEDDED, assigned_cores, assigned_device, embed, run_units, session, slots
+from vitrine.spark.starting import configuration
 from vitrine.spark.tasks import told_by_worker
 from vitrine.testing import FakeEmbedder
 
@@ -98,17 +99,59 @@ def test_meanwhile_is_called_until_all_are_done(spark: SparkSession, tmp_path: P
     assert len(calls) >= 2
 
 
-@pytest.mark.parametrize("kind", [BadInput, BadSettings, Unavailable])
+@pytest.mark.parametrize("kind", [BadInput, BadSettings, VitrineError, Unavailable])
 def test_an_error_of_ours_arrives_as_it_was_raised(spark: SparkSession, kind: type[VitrineError]) -> None:
     def run(_unit: str) -> str:
         try:
             raise KeyError("what came first")
-        except KeyError as error:
-            raise kind("a.parquet: has changed: start a new run") from error
+        except KeyError as first:
+            raise kind("a.parquet: has changed: start a new run") from first
 
     with pytest.raises(kind) as raised:
         run_units(spark, ["a"], run, meanwhile=nothing)
+    assert type(raised.value) is kind
     assert str(raised.value) == "a.parquet: has changed: start a new run"
+
+
+def test_a_mismatch_of_models_arrives_as_the_bad_input_that_it_is(spark: SparkSession) -> None:
+    def run(_unit: str) -> str:
+        raise ModelMismatch("the store", "a", "b")
+
+    with pytest.raises(BadInput, match="the store holds vectors of model a, not of model b"):
+        run_units(spark, ["a"], run, meanwhile=nothing)
+
+
+def test_an_error_that_no_other_attempt_would_mend_ends_all_units(spark: SparkSession, tmp_path: Path) -> None:
+    never = tmp_path / "never"
+    os.mkfifo(never)
+
+    def run(unit: str) -> str:
+        with (tmp_path / "attempts").open("a") as attempts:
+            attempts.write(f"{unit}\n")
+        if unit == "waits":
+            return never.read_text()
+        raise BadInput("a.parquet: has changed")
+
+    with pytest.raises(BadInput, match="has changed"):
+        run_units(spark, ["waits", "fails"], run, meanwhile=nothing)
+    assert sorted((tmp_path / "attempts").read_text().split()) == ["fails", "waits"]
+
+
+def test_an_error_of_the_caller_ends_all_units(spark: SparkSession, tmp_path: Path) -> None:
+    never = tmp_path / "never"
+    os.mkfifo(never)
+    attempts = tmp_path / "attempts"
+
+    def run(_unit: str) -> str:
+        attempts.touch()
+        return never.read_text()
+
+    def meanwhile() -> None:
+        if attempts.exists():
+            raise Unavailable("the storage of the run does not answer")
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        run_units(spark, ["a"], run, meanwhile=meanwhile)
 
 
 def test_another_error_is_told_in_one_line_with_its_place(spark: SparkSession) -> None:
@@ -143,8 +186,7 @@ Traceback (most recent call last):
 @pytest.mark.parametrize(
     ("end", "kind", "text"),
     [
-        ("vitrine.errors.BadInput: no: yes\n", BadInput, "no: yes"),
-        ("vitrine.errors.ModelMismatch: x holds\n", BadInput, "x holds"),
+        ("vitrine.errors.Unavailable: no: yes\n", Unavailable, "no: yes"),
         ("ValueError: two\nlines\n", VitrineError, "a Python worker failed: ValueError: two (deep.py:33)"),
         ("MemoryError\n", VitrineError, "a Python worker failed: MemoryError (deep.py:33)"),
         ("x.BadInput: not ours\n", VitrineError, "a Python worker failed: x.BadInput: not ours (deep.py:33)"),
@@ -206,6 +248,42 @@ def test_an_embedder_that_stops_early_is_an_error_and_no_shift(spark: SparkSessi
     table = spark.range(3).selectExpr("cast(cast(id as string) as binary) as picture")
     with pytest.raises(PythonException, match="number of output rows"):
         table.select(embed(make)("picture")).collect()
+
+
+@pytest.mark.parametrize(
+    ("given", "master"),
+    [
+        ("local", "local[1,4]"),
+        ("local[3]", "local[3,4]"),
+        ("local[*]", "local[*,4]"),
+        ("local[2,1]", "local[2,1]"),
+        ("local-cluster[2,1,2048]", "local-cluster[2,1,2048]"),
+        ("spark://shop:7077", "spark://shop:7077"),
+    ],
+)
+@pytest.mark.usefixtures("spark")
+def test_a_local_master_tries_again_unless_it_says_how_often(given: str, master: str) -> None:
+    assert configuration({"spark.master": given}).get("spark.master") == master
+
+
+@pytest.mark.parametrize("key", ["spark.task.resource.gpu.amount", "spark.executor.resource.gpu.amount"])
+@pytest.mark.usefixtures("spark")
+def test_gpus_are_asked_only_of_a_cluster(key: str) -> None:
+    with pytest.raises(BadSettings, match=r"local\[4\] assigns no GPUs"):
+        configuration({"spark.master": "local[4]", key: "1"})
+    for cluster in ("local-cluster[2,1,2048]", "spark://shop:7077", "k8s://https://shop", "yarn"):
+        assert configuration({"spark.master": cluster, key: "1"}).get(key) == "1"
+
+
+@pytest.mark.usefixtures("spark")
+def test_dynamic_allocation_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"dynamicAllocation.* spark\.executor\.instances"):
+        configuration({"spark.dynamicAllocation.enabled": "true"})
+
+
+def test_a_task_has_the_cores_that_spark_gives_it(spark: SparkSession) -> None:
+    assert run_units(spark, ["a"], lambda _: str(assigned_cores()), meanwhile=nothing) == ["1"]
+    assert assigned_cores() == 1
 
 
 def test_outside_a_task_no_device_is_assigned() -> None:

@@ -49,14 +49,6 @@ def test_stages_stay_in_order_of_first_visit():
     assert list(stages.seconds()) == ["plan", "embed", "load"]
 
 
-def test_a_stage_counts_what_is_added():
-    stages = Stages()
-    with stages.stage("embed") as stage:
-        stage.add(images=3)
-        stage.add(images=4, rejects=1)
-    assert stages.counts() == {"embed": {"images": 7, "rejects": 1}}
-
-
 def test_a_stage_that_fails_has_taken_its_time():
     stages = Stages(clock=clock(0, 4))
     with pytest.raises(KeyError), stages.stage("load"):

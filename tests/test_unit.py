@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -156,7 +157,8 @@ def test_an_embedder_that_fails_commits_nothing(small_run, drawn_pictures, tmp_p
 
 def test_a_file_that_has_fewer_rows_than_planned_is_refused(small_run, drawn_pictures) -> None:
     small = small_run({"product_id": ["a", "b"], "image": drawn_pictures[:2]})
-    pq.write_table(pq.read_table(small.plan.units[0].file).slice(0, 1), small.plan.units[0].file)
+    file = small.plan.units[0].pieces[0].file
+    pq.write_table(pq.read_table(file).slice(0, 1), file)
     with pytest.raises(BadInput, match=r"catalog\.parquet has changed since it was planned: start a new run"):
         run_unit(small.plan.units[0], small.job, lambda: FakeEmbedder(dim=16))
 
@@ -217,3 +219,47 @@ def test_what_a_header_or_a_limit_forbids_reaches_no_embedder(small_run, drawn_p
     assert noted(small, "reason") == [("too_many_pixels",), ("truncated",)]
     allowed = small_run(columns, "b")
     assert [reason for (reason,) in noted(allowed, "reason")] == ["", "truncated"]
+
+
+class Isolating(FakeEmbedder):
+    """Notes how often it was asked to isolate its pictures."""
+
+    asked = 0
+
+    @contextmanager
+    def isolated(self) -> Iterator[FakeEmbedder]:
+        self.asked += 1
+        yield self
+
+
+def test_a_unit_that_lost_its_process_is_done_again_with_its_pictures_isolated(small_run, drawn_pictures) -> None:
+    small = small_run({"product_id": ["a", "b"], "image": drawn_pictures[:2]})
+    embedder = Isolating(dim=16)
+    run_unit(small.plan.units[0], small.job, lambda: embedder)
+    assert embedder.asked == 0
+    small.run.place.write("attempts/000000", b"")
+    again = run_unit(small.plan.units[0], small.job, lambda: embedder)
+    assert (embedder.asked, again.embedded) == (1, 2)
+    run_unit(small.plan.units[0], small.job, lambda: embedder)
+    assert embedder.asked == 1
+
+
+def test_an_isolated_unit_that_fails_is_isolated_the_next_time(small_run, drawn_pictures) -> None:
+    small = small_run({"product_id": ["a"], "image": drawn_pictures[:1]})
+    small.run.place.write("attempts/000000", b"")
+    with pytest.raises(AssertionError):
+        run_unit(small.plan.units[0], small.job, no_embedder)
+    embedder = Isolating(dim=16)
+    run_unit(small.plan.units[0], small.job, lambda: embedder)
+    assert embedder.asked == 1
+
+
+def test_an_attempt_is_noted_before_the_first_picture_is_decoded(small_run, drawn_pictures) -> None:
+    def looking() -> FakeEmbedder:
+        seen.extend(small.run.place.names("attempts"))
+        return FakeEmbedder(dim=16)
+
+    seen: list[str] = []
+    small = small_run({"product_id": ["a"], "image": drawn_pictures[:1]})
+    run_unit(small.plan.units[0], small.job, looking)
+    assert (seen, small.run.place.names("attempts")) == (["attempts/000000"], [])

@@ -1,6 +1,7 @@
 """The port between pictures and vectors: what an embedder takes and gives."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -45,4 +46,8 @@ class Embedder(Protocol):
 
     def embed(self, pictures: Iterable[tuple[K, bytes]]) -> Iterator[Batch[K]]:
         """Embed pictures lazily; every key comes out exactly once, in order."""
+        ...
+
+    def isolated(self) -> AbstractContextManager["Embedder"]:
+        """This embedder for a block in which a picture that kills its decoder, or never ends, is only a reject."""
         ...

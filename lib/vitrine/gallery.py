@@ -12,6 +12,7 @@ from vitrine.index import schema
 from vitrine.index.search import Hit, search
 from vitrine.index.staged import read, vectors
 from vitrine.index.store import Store
+from vitrine.product import Reason
 from vitrine.quality import share_by_chance, share_of_same_label
 from vitrine.report import Neighbours, Tile
 from vitrine.samples import Drawn
@@ -19,6 +20,7 @@ from vitrine.settings import Pictures
 
 NEIGHBOURS = 8
 _THUMBNAIL_PX = 224
+_DEADLY = frozenset((Reason.DECODER_CRASH, Reason.DECODE_TIMEOUT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,11 @@ def gallery(found: Sequence[Answer], pictures: Mapping[str, bytes], limits: Pict
 def rejects(drawn: Sequence[Drawn], pictures: Mapping[str, bytes], limits: Pictures) -> tuple[Tile, ...]:
     """Tiles for rejected pictures; those that cannot be shown have a placeholder."""
     return tuple(
-        Tile(small(pictures.get(one.image_id), limits), caption=one.image_id, note=f"{one.reason}: {one.detail}")
+        Tile(
+            None if one.reason in _DEADLY else small(pictures.get(one.image_id), limits),
+            caption=one.image_id,
+            note=f"{one.reason}: {one.detail}",
+        )
         for one in drawn
     )
 

@@ -54,7 +54,7 @@ class Intake:
     """Sorts the pictures of one unit as they are read.
 
     `known` holds the sha256 digests of stored vectors, `refused` what is remembered of bytes that no decoder takes.
-    `rows` counts the pictures read, `catalog_rows` are the rows of the file that they stand in. `outcomes` are rows
+    `rows` counts the pictures read, `catalog_rows` are the rows that they stand in, by file. `outcomes` are rows
     of `manifest.OUTCOME_SCHEMA`, `cuts` are the numbers of texts cut, row by row; `hits` and `unreachable` are rows
     without vectors. Two threads fill these: the one that reads and the one that takes vectors.
     """
@@ -63,7 +63,7 @@ class Intake:
     known: Known
     refused: Mapping[str, Reject]
     rows: int = 0
-    catalog_rows: set[int] = field(default_factory=set)
+    catalog_rows: set[tuple[str, int]] = field(default_factory=set)
     duplicates: int = 0
     cuts: list[int] = field(default_factory=list)
     size_bytes: int = 0
@@ -75,7 +75,7 @@ class Intake:
         """The pictures that need a vector, with their bytes; all others are noted as they pass."""
         for picture, content in self._loaded(pictures):
             self.rows += 1
-            self.catalog_rows.add(picture.row)
+            self.catalog_rows.add((picture.file, picture.row))
             if picture.duplicate:
                 self.duplicates += 1
             elif isinstance(content, Reject):

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     DECODER_CRASH = "decoder_crash"
+    DECODE_TIMEOUT = "decode_timeout"
     NO_VECTOR = "no_vector"  # the network's answer is zero or not finite
     NO_ID = "no_id"
     ID_TOO_LONG = "id_too_long"

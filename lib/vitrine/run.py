@@ -19,7 +19,6 @@ from vitrine.manifest import OUTCOME_SCHEMA, Manifest
 from vitrine.settings import Settings
 from vitrine.storage import Directory, directory, require_writable
 
-PLAN = "plan.parquet"
 EXPORTED = "exported"
 """Where tables that Spark alone can read are written as Parquet."""
 
@@ -165,10 +164,10 @@ def settled_plan(run: Run, plan: catalog.Plan) -> catalog.Plan:
     Raises:
         BadInput: the run was begun with another catalogue.
     """
-    if not run.place.exists(PLAN):
-        catalog.write_plan(plan, run.file(PLAN))
+    if not run.place.exists(catalog.PLAN):
+        catalog.write_plan(plan, run.file(catalog.PLAN))
         return plan
-    begun = catalog.read_plan(run.file(PLAN))
+    begun = catalog.read_plan(run.file(catalog.PLAN))
     if begun.fingerprint != plan.fingerprint:
         raise BadInput(f"the catalogue or its columns changed since run {run.name} began: give another --run")
     return begun

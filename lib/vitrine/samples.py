@@ -1,8 +1,8 @@
 """Pictures of a run, drawn at random and read again from the catalogue."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from vitrine.settings import Pictures
 
 logger = logging.getLogger(__name__)
 
-_COLUMNS = ["image_id", "outcome", "reason", "detail", "sha256", "row", "position"]
+_COLUMNS = ["image_id", "outcome", "reason", "detail", "sha256", "file", "row", "position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Drawn:
     detail: str
     sha256: str
     unit_id: str
+    file: str
     row: int
     position: int
 
@@ -69,29 +70,17 @@ def read_pictures(plan: catalog.Plan, wanted: Iterable[Drawn], limits: Pictures)
         by_unit.setdefault(one.unit_id, []).append(one)
     found: dict[str, bytes] = {}
     for unit_id, drawn in by_unit.items():
-        places = {(one.row, one.position): one.image_id for one in drawn}
+        places = {(one.file, one.row, one.position): one.image_id for one in drawn}
+        unit = catalog.narrowed(units[unit_id], [(one.file, one.row) for one in drawn])
         try:
-            for picture in _read(units[unit_id], plan.columns, [one.row for one in drawn]):
-                image_id = places.get((picture.row, picture.position))
+            for picture in catalog.read(unit, plan.columns):
+                image_id = places.get((picture.file, picture.row, picture.position))
                 data = _bytes(picture, limits) if image_id else None
                 if image_id and data:
                     found[image_id] = data
         except (BadInput, Unavailable) as error:
             logger.warning("pictures left out unit=%s error=%s", unit_id, error)
     return found
-
-
-def _read(unit: catalog.Unit, layout: catalog.Layout, rows: list[int]) -> Iterator[catalog.Picture]:
-    first, last = min(rows) - unit.first_row, max(rows) - unit.first_row
-    part = replace(
-        unit,
-        start=unit.start + first,
-        rows=last - first + 1,
-        first_row=unit.first_row + first,
-        dropped=(),
-        versions=None if unit.versions is None else unit.versions[first : last + 1],
-    )
-    return catalog.read(part, layout)
 
 
 def _bytes(picture: catalog.Picture, limits: Pictures) -> bytes | None:

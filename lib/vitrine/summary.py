@@ -122,7 +122,7 @@ def report(
         same_category=None if same is None else {"neighbours": round(same[0], 4), "by_chance": round(same[1], 4)},
         seconds=rounded,
         images_per_second={name: round(n / rounded[name], 1) for name, n in pictures.items() if rounded.get(name)},
-        read_by="spark" if any(run.place.path(EXPORTED) in unit.file for unit in plan.units) else "pyarrow",
+        read_by="spark" if any(run.place.path(EXPORTED) in file for file in plan.files) else "pyarrow",
         picture_bytes=sum(one.size_bytes for one in done),
         peak_memory_bytes={
             "driver": peak_memory_bytes(),

@@ -1,4 +1,4 @@
-"""What a program says while it works: seconds and counts by stage, memory, progress, log lines."""
+"""What a program says while it works: seconds by stage, memory, progress, log lines."""
 
 import logging
 import os
@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -23,43 +22,26 @@ _OWN_LOGGERS = ("vitrine", "streaming")
 _TRACEBACK_LOGGERS = ("grpc", "py4j", "SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 
-@dataclass(slots=True)
-class Stage:
-    """One part of a program's work: how long it took and what it did, summed over all times it was entered."""
-
-    seconds: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, **counts: int) -> None:
-        """Add to the counts of these names."""
-        for name, count in counts.items():
-            self.counts[name] = self.counts.get(name, 0) + count
-
-
 class Stages:
-    """Collects the stages of one program, in the order in which they were first entered; for one thread."""
+    """Wall time by stage of one program, in the order in which they were first entered; for one thread."""
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._stages: dict[str, Stage] = {}
+        self._seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Stage]:
+    def stage(self, name: str) -> Iterator[None]:
         """Count the wall time inside `with` towards the stage `name`, also when it ends with an error."""
-        stage = self._stages.setdefault(name, Stage())
+        before = self._seconds.setdefault(name, 0.0)
         start = self._clock()
         try:
-            yield stage
+            yield
         finally:
-            stage.seconds += self._clock() - start
+            self._seconds[name] = before + self._clock() - start
 
     def seconds(self) -> dict[str, float]:
         """Wall seconds by stage; a stage still open counts what it has finished."""
-        return {name: stage.seconds for name, stage in self._stages.items()}
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Counts by stage and name."""
-        return {name: dict(stage.counts) for name, stage in self._stages.items()}
+        return dict(self._seconds)
 
 
 def peak_memory_bytes() -> int:

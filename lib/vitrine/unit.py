@@ -3,7 +3,8 @@
 Files of a run, all below its directory: `rows/` finished rows in Milvus' import layout, `hits/` rows whose vectors
 the feature store holds, `unreachable/` rows of pictures that could not be fetched just now, `outcomes/` one line a
 picture, `units/<unit_id>.json` the manifest that commits them. Data files carry the attempt in their names; only
-those that a manifest names count.
+those that a manifest names count. `attempts/<unit_id>` is there while a unit is tried: one that is found tells that an
+earlier attempt has lost its process.
 """
 
 import functools
@@ -12,8 +13,8 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
@@ -29,7 +30,7 @@ from vitrine.index import schema
 from vitrine.intake import Candidate, Intake, UnitJob
 from vitrine.manifest import HIT_SCHEMA, OUTCOME_SCHEMA, Manifest, with_vectors
 from vitrine.product import Reject
-from vitrine.spark import assigned_device, in_task
+from vitrine.spark import assigned_cores, assigned_device, in_task
 from vitrine.storage import Directory, directory
 from vitrine.telemetry import peak_memory_bytes
 from vitrine.vision.request import EngineRequest
@@ -41,21 +42,49 @@ REFUSED = "refused"
 def run_unit(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder]) -> Manifest:
     """Do one unit and commit it; `make_embedder` is called only if a picture must be embedded.
 
-    May be done again, also at the same time elsewhere: the attempt whose manifest is written last counts.
+    May be done again, also at the same time elsewhere: the attempt whose manifest is written last counts. Where an
+    earlier attempt has lost its process, to a picture that kills decoders or to anything else, pictures are isolated.
 
     Raises:
         BadInput: the file is not the one that was planned.
     """
+    place = directory(job.run_directory)
+    with _attempt(place, unit.unit_id) as isolated:
+        manifest = _done(unit, job, make_embedder, isolated=isolated)
+        place.write(f"units/{unit.unit_id}.json", json.dumps(asdict(manifest)).encode())
+    return manifest
+
+
+@contextmanager
+def _attempt(place: Directory, unit_id: str) -> Iterator[bool]:
+    """Note that a unit is being tried; gives whether an earlier attempt has lost its process.
+
+    An attempt that fails by an exception has not, and leaves things as they were.
+    """
+    name = f"attempts/{unit_id}"
+    lost = place.exists(name)
+    if not lost:
+        place.write(name, b"")
+    try:
+        yield lost
+    except BaseException:
+        if not lost:
+            place.delete(name)
+        raise
+    place.delete(name)
+
+
+def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder], *, isolated: bool) -> Manifest:
     started = time.monotonic()
     place = directory(job.run_directory)
     intake = Intake(job, *_known(job.run_directory))
     name = f"{unit.unit_id}-{uuid4().hex[:8]}.parquet"
-    passes = _embed(intake, unit, place, f"rows/{name}", make_embedder)
+    passes = _embed(intake, unit, make_embedder, rows_file=f"rows/{name}", isolated=isolated)
     if len(intake.catalog_rows) != unit.rows:
         read = f"{len(intake.catalog_rows)} of {unit.rows} rows"
-        raise BadInput(f"{unit.file} gave {read} of unit {unit.unit_id}: it changed; start a new run")
+        raise BadInput(f"{unit.pieces[0].file} gave {read} of unit {unit.unit_id}: it changed; start a new run")
     hits = sorted(intake.hits, key=lambda row: str(row[schema.IMAGE_SHA256]))
-    manifest = _manifest(
+    return _manifest(
         intake,
         unit_id=unit.unit_id,
         forward_passes=passes,
@@ -65,27 +94,26 @@ def run_unit(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embed
         unreachable_file=_write(place, f"unreachable/{name}", intake.unreachable, HIT_SCHEMA),
         outcomes_file=_write(place, f"outcomes/{name}", _in_file_order(intake.outcomes), OUTCOME_SCHEMA),
     )
-    place.write(f"units/{unit.unit_id}.json", json.dumps(asdict(manifest)).encode())
-    return manifest
 
 
 def _embed(
-    intake: Intake, unit: catalog.Unit, place: Directory, name: str, make_embedder: Callable[[], Embedder]
+    intake: Intake, unit: catalog.Unit, make_embedder: Callable[[], Embedder], *, rows_file: str, isolated: bool
 ) -> int:
     """Embed what must be, write the rows as they come, and return how many forward passes that took."""
     waiting = intake.to_embed(catalog.read(unit, intake.job.layout))
     first = next(waiting, None)
     if first is None:
         return 0
-    embedder = make_embedder()
-    before = embedder.forward_passes
     with ExitStack() as stack:
-        writer = None
+        embedder = make_embedder()
+        if isolated:
+            embedder = stack.enter_context(embedder.isolated())
+        before, writer = embedder.forward_passes, None
         for batch in embedder.embed(itertools.chain([first], waiting)):
             table = _finished(intake, batch)
             if len(table):
                 if writer is None:
-                    stream = stack.enter_context(place.output(name))
+                    stream = stack.enter_context(directory(intake.job.rows_directory).output(rows_file))
                     writer = stack.enter_context(pq.ParquetWriter(stream, table.schema, use_dictionary=False))
                 writer.write_table(table)
     return embedder.forward_passes - before
@@ -102,7 +130,7 @@ def _finished(intake: Intake, batch: Batch[Candidate]) -> pa.Table:
 
 
 def _in_file_order(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(outcomes, key=lambda outcome: (outcome["row"], outcome["position"]))
+    return sorted(outcomes, key=lambda outcome: (outcome["file"], outcome["row"], outcome["position"]))
 
 
 def _write(place: Directory, name: str, rows: Sequence[dict[str, Any]], columns: pa.Schema) -> str:
@@ -147,24 +175,22 @@ def _written(run_directory: str, _mtime_ns: int) -> tuple[KnownHashes, Mapping[s
 
 
 def task_engine(request: EngineRequest) -> Embedder:
-    """The engine of this process, built at the first call, on the device that Spark assigned to the task.
+    """The engine of this process, built at the first call, on the device and with the cores that the task was assigned.
 
-    On an executor the process is set up for embedding and nothing else.
+    On an executor the process is set up for embedding and nothing else. A driver takes the best device that it has,
+    since executors may have GPUs where it has none.
     """
     from vitrine.vision.engine import device_of, load, load_alone
 
-    wanted = replace(request, device=device_of(assigned_device(), request.device))
     if not in_task():
-        return load(wanted)
-    engine = load_alone(wanted)
+        return load(replace(request, device=device_of(None, "cpu" if request.device == "cpu" else "auto")))
+    device = device_of(assigned_device(), request.device)
+    engine = load_alone(replace(request, device=device, threads=assigned_cores()))
     gc.freeze()  # torch's modules are 400,000 objects, and pyspark collects garbage after each task: 0.23 s
     return engine
 
 
-def run_unit_text(unit: str, *, job: UnitJob, make_embedder: Callable[[], Embedder]) -> str:
-    """`run_unit` with the unit and the manifest as JSON, as they travel through Spark."""
-    values = json.loads(unit)
-    versions = values.pop("versions")
-    dropped = tuple(values.pop("dropped"))
-    planned = catalog.Unit(**values, dropped=dropped, versions=None if versions is None else tuple(versions))
+def run_unit_text(unit_id: str, *, job: UnitJob, make_embedder: Callable[[], Embedder]) -> str:
+    """`run_unit` as it goes through Spark: with a unit of the run's plan by its id, and the manifest as JSON."""
+    planned = catalog.read_unit(f"{job.run_directory}/{catalog.PLAN}", unit_id)
     return json.dumps(asdict(run_unit(planned, job, make_embedder)))

@@ -32,7 +32,7 @@ class Sample:
 
 def write_sample(directory: Path, pictures: int) -> Sample:
     """Write a catalogue of so many pictures, stored as the clothing catalogue is: uncompressed, 500 in a row group."""
-    images, origin = _images(pictures)
+    images, origin = read_or_draw(pictures)
     directory.mkdir(parents=True)
     for part in range(FILES):
         start, stop = len(images) * part // FILES, len(images) * (part + 1) // FILES
@@ -48,7 +48,8 @@ def read_images(file: str) -> list[bytes]:
     return images
 
 
-def _images(count: int) -> tuple[list[bytes], str]:
+def read_or_draw(count: int) -> tuple[list[bytes], str]:
+    """So many pictures, and where they come from."""
     if not CLOTHING.exists():
         drawn = [jpeg(draw(look(number), size=_LIKE_CLOTHING), quality=90) for number in range(count)]
         return drawn, f"drawn pictures, since {CLOTHING} is not there"

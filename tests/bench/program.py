@@ -1,4 +1,4 @@
-"""The bench as a program: each case in turn, then tables and a JSON file."""
+"""The bench as a program: each case in turn, then the GPU where there is one; tables and JSON files."""
 
 import argparse
 import json
@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from tests.bench import gpu
 from tests.bench.machine import facts
 from tests.bench.pictures import write_sample
 from tests.bench.rounds import Rounds
@@ -16,7 +19,6 @@ from vitrine import flags
 from vitrine.settings import Model
 from vitrine.telemetry import Progress, configure_logging, progress
 
-RESULTS = Path(__file__).resolve().parents[2] / "bench-results"
 WARM_UP_PICTURES = 32
 
 
@@ -60,6 +62,8 @@ def bench(arguments: argparse.Namespace) -> None:
             _save(found, path)
             show_case(case.name, measured)
     print(f"\nsaved {path}")
+    if arguments.only is None and torch.cuda.is_available():
+        print(gpu.on_first_gpu(arguments.out).read_text())
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,7 +71,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, help="pictures of each measurement (by default what 8 minutes allow)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each measurement is taken (default 3)")
     parser.add_argument("--only", choices=[case.name for case in CASES], help="one case instead of all")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the JSON file (default bench-results)")
+    parser.add_argument(
+        "--out", type=Path, default=gpu.RESULTS, help="directory of the JSON file (default bench-results)"
+    )
     arguments = parser.parse_args()
     if arguments.rounds < 1 or (arguments.pictures is not None and arguments.pictures < 2):
         parser.error("at least one round and two pictures")

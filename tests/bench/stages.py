@@ -15,6 +15,7 @@ from vitrine.settings import Model, Pictures
 from vitrine.telemetry import peak_memory_bytes
 from vitrine.vision.backbone import Network
 from vitrine.vision.decode import decode, fit
+from vitrine.vision.device import Cpu
 from vitrine.vision.engine import Engine, load_alone
 from vitrine.vision.precision import DTYPES
 from vitrine.vision.request import EngineRequest
@@ -127,4 +128,4 @@ def _batches(share: Share) -> list[torch.Tensor]:
     margin = (spec.resize - spec.image_size) // 2
     middle = slice(margin, margin + spec.image_size)
     squares = [fit(decode(image, limits), spec.resize)[:, middle, middle] for image in read_images(share.file)]
-    return list(torch.split(torch.stack(squares), share.model.batch_size))
+    return list(torch.split(torch.stack(squares), share.model.batch_size or Cpu().batch_size))

@@ -24,6 +24,23 @@ def show_case(name: str, case: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def show_loads(taken: Sequence[dict[str, Any]], ratios: dict[str, float]) -> None:
+    """Print how rows came into Milvus, and how the ways stand to each other."""
+    lines = [
+        (
+            f"{one['way']}, {one['dim']}-d",
+            *(f"{one[f'{step}_s']:.1f}" for step in ("write", "load", "index")),
+            f"{one['rows_per_second']:,}",
+            "{} to {}".format(*one["load_average"]),
+        )
+        for one in taken
+    ]
+    _table("rows into Milvus", ("way", "write s", "load s", "index s", "rows / s", "load average"), lines)
+    for text, value in ratios.items():
+        print(f"{text} = {value:.2f}")
+    sys.stdout.flush()
+
+
 def _title(name: str, case: dict[str, Any]) -> str:
     title = f"{name}: {case['pictures']} pictures ({case['origin']}), {case['size_bytes'] / 1e6:.1f} MB"
     return f"{title}, {case['precision']}" if "precision" in case else title

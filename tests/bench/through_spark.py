@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -108,9 +108,10 @@ def _by_plan_rows(
     place = work / "runs" / uuid4().hex
     place.mkdir(parents=True)
     (place / KNOWN_HASHES).touch()
+    catalog.write_plan(plan, place / catalog.PLAN)
     job = UnitJob(str(place), str(place), plan.columns, settings.pictures, dim, event_us=0, indexed_us=0)
     run = functools.partial(run_unit_text, job=job, make_embedder=make_embedder)
-    answers = spark.run_units(opened, [json.dumps(asdict(unit)) for unit in plan.units], run, meanwhile=lambda: None)
+    answers = spark.run_units(opened, [unit.unit_id for unit in plan.units], run, meanwhile=lambda: None)
     embedded = sum(json.loads(answer)["embedded"] for answer in answers)
     if embedded != sample.pictures:
         raise RuntimeError(f"{embedded} of {sample.pictures} pictures were embedded")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitrine.catalog import Plan, plan, read, read_plan, write_plan
+from vitrine.catalog import Plan, plan, read, read_plan, read_unit, write_plan
 from vitrine.errors import BadInput
 from vitrine.settings import Settings
 
@@ -59,7 +59,7 @@ def test_every_row_is_read_once_and_one_row_of_each_place_counts(
 def test_known_deletes_are_told_to_the_plan(tmp_path: Path) -> None:
     write(tmp_path / "0.parquet", [("a", 0, 1), ("b", 0, 1)])
     (unit,) = planned(tmp_path, deleted={"b": 1, "a": 0, "unknown": 9}).units
-    assert unit.dropped == (1,)
+    assert unit.marks().tolist() == [False, True]
 
 
 def break_pictures(path: Path) -> None:
@@ -119,6 +119,32 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path, version_of: str) ->
     write_plan(found, place)
     assert read_plan(place) == found
     assert os.listdir(place.parent) == ["plan"]
+
+
+def test_a_unit_comes_back_without_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "0.parquet", [("a", 0, 0), ("a", 1, 1)] * 80, row_group_rows=4)
+    found = planned(tmp_path, slots=4, version_of="picture")
+    write_plan(found, tmp_path / "plan")
+    assert len(found.units) > 32
+    assert tuple(read_unit(tmp_path / "plan", unit.unit_id) for unit in found.units) == found.units
+    for unknown in (f"{len(found.units):06d}", "009999"):
+        with pytest.raises(BadInput, match=f"no unit {unknown}"):
+            read_unit(tmp_path / "plan", unknown)
+
+
+def test_small_files_share_a_unit(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"brand=b{number}").mkdir()
+        write(tmp_path / f"brand=b{number}" / "0.parquet", [(f"p{number}", 0, number)])
+    found = planned(tmp_path)
+    assert 12 <= len(found.units) <= 24
+    pictures = [picture for unit in found.units for picture in read(unit, found.columns)]
+    products = {picture.product.product_id: picture.product for picture in pictures}
+    assert {key: (product.brand, product.version) for key, product in products.items()} == {
+        f"p{number}": (f"b{number}", number) for number in range(60)
+    }
+    assert {Path(picture.file).parent.name for picture in pictures} == {f"brand=b{number}" for number in range(60)}
+    assert {picture.row for picture in pictures} == {0}
 
 
 def test_a_plan_can_be_sent_to_another_process(tmp_path: Path) -> None:

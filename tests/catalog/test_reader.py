@@ -30,7 +30,7 @@ def pictures(path: Path, columns: dict[str, Any], **names: str) -> list[Picture]
 
 def read_all(path: Path, **names: str) -> list[Picture]:
     planned = plan(Settings.model_validate({"catalog": [str(path)], "columns": names}), slots=1)
-    units = sorted(planned.units, key=lambda unit: unit.first_row)
+    units = sorted(planned.units, key=lambda unit: unit.pieces[0].first_row)
     return [picture for unit in units for picture in read(unit, planned.columns)]
 
 

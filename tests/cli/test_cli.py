@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.milvus import Server
 from vitrine import __version__
 from vitrine.cli import main
 from vitrine.index import collections, schema
@@ -150,8 +151,21 @@ def test_doctor_names_each_part_and_the_licence_of_the_weights(vitrine: Tool) ->
     code, out, _ = vitrine("doctor")
     parts = [line.split()[1] for line in out.splitlines()]
     assert code == 0
-    assert parts == ["python", "java", "spark", "torch", "weights", "licence", "milvus", "disk"]
+    assert parts == ["python", "java", "spark", "torch", "weights", "licence", "milvus", "load", "disk"]
     assert "LICENSE.weights.md" in out
+    assert "insert: Milvus Lite has no bulk import" in out
+
+
+def test_doctor_says_which_way_rows_would_come_into_a_server(
+    vitrine: Tool, milvus_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINE_MILVUS__TOKEN_FILE", str(milvus_server.token_file))
+    monkeypatch.setenv("VITRINE_MILVUS__IMPORT_URI", str(tmp_path))
+    code, out, _ = vitrine("doctor", "--milvus.uri", milvus_server.uri)
+    assert code == 0
+    assert [line.split(maxsplit=2)[2] for line in out.splitlines() if line.split()[1] == "load"] == [
+        "import: the probe passed on Milvus 2.3.5"
+    ]
 
 
 def test_doctor_gives_the_cure_of_what_is_wrong(vitrine: Tool, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

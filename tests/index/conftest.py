@@ -21,10 +21,16 @@ def lite(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(params=["memory", "lite"])
+@pytest.fixture
+def server(on_server: Milvus) -> Iterator[Store]:
+    with connect(on_server) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "lite", "server"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Every test of the contract runs on the fake and on real Milvus Lite."""
-    return MemoryStore() if request.param == "memory" else request.getfixturevalue("lite")
+    """Every test of the contract runs on the fake, on real Milvus Lite and on a real server."""
+    return MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ FACTS = Facts(alias="shop", run="r1", model_id="m1", dim=2, as_of="2026-01-01T00
 def serve(store, run):
     """Make the collection of a run and swap the alias to it."""
     made = collections.create(store, Facts("shop", run, "m1", 2, FACTS.as_of))
-    store.prepare(made.name)
     collections.swap(store, "shop", made.name)
     return made.name
 

@@ -18,13 +18,12 @@ DIM = 8
 
 @pytest.fixture
 def loaded(store, stage):
-    """Stage, load and finish: `loaded({image_id: vector}, ...)` gives the staged files."""
+    """Stage and load: `loaded({image_id: vector}, ...)` gives the staged files."""
 
     def load(*parts):
         files = stage(*parts)
         store.create("shop__1", schema.pictures(DIM), description="")
         load_rows(store, "shop__1", files, insert_bytes=100_000)
-        finish(store, "shop__1")
         return files
 
     return load
@@ -79,6 +78,7 @@ def test_a_row_too_few_or_too_many_fails_the_count(store, loaded, unit, expected
 
 def test_an_exact_search_has_full_recall(store, loaded, unit):
     files = loaded(shop(unit(40)), {"q/0": unit(1, seed=1)[0]})
+    finish(store, "shop__1")
 
     assert gates.recall(store, "shop__1", files, threshold=1.0, sample=41) == 1.0
 

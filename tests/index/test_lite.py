@@ -76,13 +76,6 @@ def test_a_path_that_cannot_be_made_is_named(tmp_path):
         connect(Milvus(uri=str(tmp_path / "file" / "shop.db")))
 
 
-def test_bulk_import_is_refused_before_anything_is_opened(tmp_path):
-    with pytest.raises(BadSettings, match=r"milvus\.load is import, but Milvus Lite has no bulk import"):
-        connect(Milvus(uri=str(tmp_path / "shop.db"), load="import"))
-
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_server_that_does_not_answer_is_unavailable():
     with pytest.raises(Unavailable, match=r"connecting to http://127\.0\.0\.1:9: "):
         connect(Milvus(uri="http://127.0.0.1:9", timeout_s=0.5))

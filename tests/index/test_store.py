@@ -13,7 +13,6 @@ SHOP = schema.pictures(2)
 def filled(store, rows, name="shop__1"):
     store.create(name, SHOP, description="facts")
     store.insert(name, rows)
-    store.prepare(name)
     return name
 
 
@@ -93,8 +92,36 @@ def test_a_scan_gives_every_row_once(store, picture):
     assert sorted(ids(store.scan(name, fields=["image_id"]))) == sorted(wanted)
 
 
+def test_an_upsert_takes_the_place_of_rows_with_its_keys(store, picture):
+    name = filled(store, [picture("a/0", [1, 0]), picture("a/1", [1, 0])])
+    store.prepare(name)
+
+    store.upsert(name, [picture("a/1", [0, 1], version=2), picture("b/0", [0, 1], version=3)])
+
+    assert {(row["image_id"], row["version"]) for row in store.scan(name, fields=["image_id", "version"])} == {
+        ("a/0", 1),
+        ("a/1", 2),
+        ("b/0", 3),
+    }
+    assert store.count(name) == 3
+
+
+def test_deleted_keys_have_no_rows(store, picture):
+    name = filled(store, [picture("a/0", [1, 0]), picture("a/1", [1, 0]), picture("b/0", [1, 0])])
+    store.prepare(name)
+
+    store.delete(name, ["a/0", "b/0", "was-never-there/0"])
+
+    assert ids(store.scan(name, fields=["image_id"])) == ["a/1"]
+    assert store.count(name) == 1
+
+
 def test_nothing_is_pending_once_a_collection_is_prepared(store, picture):
-    assert store.pending(filled(store, [picture("a/0", [1, 0])])) == 0
+    name = filled(store, [picture("a/0", [1, 0])])
+
+    store.prepare(name)
+
+    assert store.pending(name) == 0
 
 
 def test_a_description_is_kept(store):

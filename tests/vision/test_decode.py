@@ -1,5 +1,6 @@
 import io
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from vitrine.errors import BadRecord
 from vitrine.images import open_upright
 from vitrine.product import Reason
 from vitrine.settings import Pictures
-from vitrine.vision.decode import decode, fit
+from vitrine.vision.decode import decode, fit, fit_many
 
 LIMITS = Pictures()
 
@@ -185,6 +186,36 @@ def test_real_photos_are_decoded_and_fitted_as_pillow_does(shared_data: Path, ca
         off = difference(fit(decode(data, LIMITS), 96), with_pillow(picture, 96))
         assert off.max() <= 1
         assert (off > 0).float().mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [96, 224])
+def test_real_photos_are_fitted_in_groups_as_one_by_one(shared_data: Path, size: int) -> None:
+    with pq.ParquetFile(shared_data / "clothing" / "catalog.parquet") as file:
+        photos = [decode(data, LIMITS) for data in file.read_row_group(0, columns=["image"])["image"][:100].to_pylist()]
+    groups = defaultdict(list)
+    for picture in photos:
+        groups[picture.shape].append(picture)
+    assert max(map(len, groups.values())) > 1
+    together = torch.cat([fit_many(torch.stack(group), size) for group in groups.values()])
+    alone = torch.stack([fit(picture, size) for group in groups.values() for picture in group])
+    off = difference(together, alone)
+    assert off.max() <= 1
+    assert (off > 0).float().mean() < 0.003
+
+
+@given(height=st.integers(1, 200), width=st.integers(1, 200), size=st.integers(2, 64), seed=st.integers(0, 9))
+def test_any_pictures_are_fitted_in_groups_as_one_by_one(height: int, width: int, size: int, seed: int) -> None:
+    dice = torch.Generator().manual_seed(seed)
+    pictures = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8, generator=dice)
+    together = fit_many(pictures, size)
+    assert together.dtype == torch.uint8
+    assert difference(together, torch.stack([fit(picture, size) for picture in pictures])).max() <= 2
+
+
+@pytest.mark.parametrize("shape", [(1, 50_000), (50_000, 1), (3, 4_999), (4_000, 40)])
+def test_pictures_like_threads_are_fitted_in_groups_as_one_by_one(shape: tuple[int, int]) -> None:
+    pictures = torch.stack([tensor(photo(*shape[::-1], seed)) for seed in range(2)])
+    assert difference(fit_many(pictures, 96), torch.stack([fit(picture, 96) for picture in pictures])).max() <= 1
 
 
 def samples() -> list[bytes]:

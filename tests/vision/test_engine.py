@@ -20,24 +20,27 @@ from vitrine.testing import FakeEmbedder
 from vitrine.vision import engine as engine_module
 from vitrine.vision import model_store
 from vitrine.vision.backbone import random_tensors
+from vitrine.vision.decode import decode
+from vitrine.vision.device import Cpu, Device
 from vitrine.vision.engine import Engine, EngineRequest, device_of, load
 from vitrine.vision.weights import Weights, resolve
 
 BATCH = 4
 BROKEN = {Reason.MISSING: b"", Reason.UNSUPPORTED_FORMAT: b"%PDF-1.7", Reason.TRUNCATED: b"\xff\xd8\xff\xe0"}
 SHORT_WAIT_S = 0.3
+SMALL = Model(weights="random:0", image_size=32, precision="fp32", batch_size=BATCH)
 
 
 class Broken(Exception):
     """An error of the input."""
 
 
-@pytest.fixture(params=["engine", "fake"])
+@pytest.fixture(params=["bundled", "like_gpu", pytest.param("on_gpu", marks=pytest.mark.gpu), "fake"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """Every test of the contract runs on the bundled model and on the fake."""
+    """Every test of the contract runs on the bundled model, wherever it may run, and on the fake."""
     if request.param == "fake":
         return FakeEmbedder(batch_size=BATCH)
-    engine: Embedder = request.getfixturevalue("bundled")
+    engine: Embedder = request.getfixturevalue(request.param)
     return engine
 
 
@@ -158,12 +161,12 @@ def test_leaving_early_ends_the_threads_and_closes_the_input(
     assert closed.is_set()
 
 
-def test_a_slow_consumer_holds_the_reader(
-    embedder: Embedder, pictures: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_module, "_BUFFER_BYTES", 300_000)
+@pytest.mark.parametrize("kind", ["engine", "fake"])
+def test_a_slow_consumer_holds_the_reader(kind: str, pictures: list[bytes]) -> None:
+    embedder = FakeEmbedder(batch_size=BATCH) if kind == "fake" else built(SMALL, device=Cpu(load_bytes=100_000))
+    decoded_bytes = min(decode(data, Pictures()).numel() for data in pictures[:8])
+    most = 4 * 100_000 // decoded_bytes + 9 * BATCH
     beyond = threading.Event()
-    most = 300_000 // (3 * 96**2) + 9 * BATCH
 
     def endless() -> Iterator[tuple[int, bytes]]:
         for number in count():
@@ -200,9 +203,11 @@ def centred(vectors: Vectors, around: Vectors) -> NDArray[np.float32]:
     return moved / np.linalg.norm(moved, axis=1, keepdims=True)
 
 
-def built(model: Model, pictures: Pictures | None = None, weights: Weights | None = None) -> Engine:
+def built(
+    model: Model, pictures: Pictures | None = None, weights: Weights | None = None, device: Device | None = None
+) -> Engine:
     weights = weights or resolve(model)
-    return Engine(weights, EngineRequest(weights.spec, model, pictures or Pictures(), None))
+    return Engine(weights, EngineRequest(weights.spec, model, pictures or Pictures(), None), device)
 
 
 @pytest.mark.parametrize("encode", [png, webp, gif])
@@ -260,7 +265,7 @@ def test_an_error_of_the_network_surfaces_and_ends_the_threads(
     def fail(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(bundled._network, "forward", fail)
+    monkeypatch.setattr(bundled._network._network, "forward", fail)
     with pytest.raises(RuntimeError, match="out of memory") as held:
         list(bundled.embed((number, pictures[0]) for number in count()))
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("vitrine-")]
@@ -351,6 +356,7 @@ def test_the_engine_comes_from_the_store_where_there_is_one(
         ("cuda:1", "auto", 2, "cuda:1"),
         ("cuda:1", "cpu", 2, "cpu"),
         ("cuda:1", "cuda:0", 2, "cuda:0"),
+        ("cuda:1", "cuda", 2, "cuda:1"),
         (None, "cuda", 1, "cuda"),
     ],
 )

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from vitrine.vision.backbone import Network
 from vitrine.vision.precision import choose, describe, keeps_neighbours, reduced_precision
+from vitrine.vision.verdict import Verdict
 
 CPU = torch.device("cpu")
+NONE = Verdict(None, "")
 Floats = NDArray[np.float32]
 
 
@@ -128,7 +130,7 @@ def test_auto_takes_the_fast_type_only_if_it_keeps_the_neighbours(
 ) -> None:
     processor(True)
     workshop = Workshop(error)
-    precision, network = choose(workshop.build, "auto", CPU, samples=workshop.samples)
+    precision, network = choose(workshop.build, "auto", CPU, samples=workshop.samples, verdict=NONE)
     assert precision == wanted
     assert network.dtype == {"bf16": torch.bfloat16, "fp32": torch.float32}[wanted]
 
@@ -136,7 +138,7 @@ def test_auto_takes_the_fast_type_only_if_it_keeps_the_neighbours(
 def test_auto_is_fp32_on_a_processor_without_fast_types(processor: Callable[[bool], None]) -> None:
     processor(False)
     workshop = Workshop()
-    precision, _ = choose(workshop.build, "auto", CPU, samples=workshop.samples)
+    precision, _ = choose(workshop.build, "auto", CPU, samples=workshop.samples, verdict=NONE)
     assert (precision, workshop.built, workshop.asked) == ("fp32", [torch.float32], 0)
 
 
@@ -145,7 +147,7 @@ def test_auto_is_fp32_on_a_processor_without_fast_types(processor: Callable[[boo
 )
 def test_a_precision_that_is_asked_for_is_taken_without_a_check(wanted: str, dtype: torch.dtype) -> None:
     workshop = Workshop(error=1.0)
-    precision, _ = choose(workshop.build, wanted, CPU, samples=workshop.samples)
+    precision, _ = choose(workshop.build, wanted, CPU, samples=workshop.samples, verdict=NONE)
     assert (precision, workshop.built, workshop.asked) == (wanted, [dtype], 0)
 
 

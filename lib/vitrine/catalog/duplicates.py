@@ -37,16 +37,23 @@ def settle(keys: Keys, *, version_of: str, max_images: int, deleted: Mapping[str
         dropped |= usable & (keys.versions < newest)
     placed = usable & ~dropped & (keys.positions >= 0) & (keys.positions < max_images)
     rows = np.flatnonzero(placed)
-    places = codes[rows].astype(np.int64) * max_images + keys.positions[rows]
+    places = codes[rows] * max_images + keys.positions[rows]
     dropped[rows[_replaced(places, keys.versions[rows])]] = True
     return Settled(dropped, np.where(usable, newest, keys.versions))
 
 
-def _codes(ids: pa.ChunkedArray) -> tuple[NDArray[np.int32], int]:
-    encoded = pc.dictionary_encode(ids)
-    products = len(encoded.chunk(0).dictionary) if encoded.num_chunks else 0
-    indices = [chunk.indices.fill_null(-1).to_numpy() for chunk in encoded.chunks]
-    return np.concatenate([np.empty(0, np.int32), *indices]), products
+def _codes(ids: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+    """For each row a number of its product, -1 without a usable id, and how many products there are.
+
+    By sorting, which takes half the memory of a hash table of all ids.
+    """
+    order = pc.sort_indices(ids).to_numpy()
+    known = len(ids) - ids.null_count  # nulls come last
+    ordered = ids.take(pa.array(order[:known]))
+    changes = pc.not_equal(ordered.slice(1), ordered.slice(0, max(known - 1, 0)))
+    codes = np.full(len(ids), -1)
+    codes[order[:known]] = np.r_[0, np.cumsum(changes.to_numpy())][:known]
+    return codes, int(codes.max(initial=-1)) + 1
 
 
 def _is_deleted(keys: Keys, deleted: Mapping[str, int]) -> NDArray[np.bool_]:

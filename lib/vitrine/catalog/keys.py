@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vitrine.catalog.columns import Layout, is_text, plain
-from vitrine.catalog.sources import first_line, open_parquet, partition_values, readable, shown
+from vitrine.catalog.sources import first_line, partition_values, shown
 from vitrine.errors import BadInput
 from vitrine.product import MAX_PRODUCT_ID_BYTES
 
@@ -37,16 +37,15 @@ def join_keys(parts: Sequence[Keys]) -> Keys:
     )
 
 
-def read_keys(file: str, layout: Layout, *, metadata: pq.FileMetaData) -> Keys:
-    """Read the key columns of one file.
+def read_keys(parquet: pq.ParquetFile, file: str, layout: Layout) -> Keys:
+    """Read the key columns of an open file; use it inside `readable(file)`.
 
     Raises:
-        BadInput: the file is broken, or a version does not fit into int64 microseconds.
+        BadInput: a version does not fit into int64 microseconds.
     """
     names = {layout.product_id, layout.position, layout.version} - {""}
-    with readable(file), open_parquet(file, metadata=metadata) as parquet:
-        table = parquet.read(columns=sorted(names - set(layout.partitions)), use_threads=False)
-    rows = metadata.num_rows
+    table = parquet.read(columns=sorted(names - set(layout.partitions)), use_threads=False)
+    rows = parquet.metadata.num_rows
     columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, value in partition_values(file, layout.partitions).items():
         columns[name] = pa.chunked_array([pa.repeat(pa.scalar(value, pa.string()), rows)])

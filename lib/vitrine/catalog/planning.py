@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vitrine.catalog.columns import Layout, layout
 from vitrine.catalog.duplicates import settle
-from vitrine.catalog.keys import join_keys, read_keys
+from vitrine.catalog.keys import Keys, join_keys, read_keys
 from vitrine.catalog.sources import Source, find, open_parquet, readable, shown
-from vitrine.catalog.units import Unit, cut, row_groups
+from vitrine.catalog.units import RowGroup, Unit, cut, row_groups
 from vitrine.errors import BadInput
 from vitrine.settings import Settings
 
@@ -32,12 +31,18 @@ class Plan:
     columns: Layout
     fingerprint: str
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The files that its units read."""
+        return frozenset(piece.file for unit in self.units for piece in unit.pieces)
+
 
 @dataclass(frozen=True, slots=True)
 class _File:
     source: Source
-    metadata: pq.FileMetaData
-    schema: pa.Schema
+    rows: int
+    groups: tuple[RowGroup, ...]
+    keys: Keys
 
 
 def plan(settings: Settings, *, slots: int, deleted: Mapping[str, int] | None = None) -> Plan:
@@ -51,53 +56,56 @@ def plan(settings: Settings, *, slots: int, deleted: Mapping[str, int] | None = 
         BadSettings: settings.catalog is empty or an address cannot be used.
         Unavailable: a store did not answer.
     """
+    sources = find(settings.catalog)
+    columns = _layout(settings, sources[0])
     with ThreadPoolExecutor(READERS) as pool:
-        files = list(pool.map(_open, find(settings.catalog)))
-        columns = _agreed(settings, files)
-        rows = sum(file.metadata.num_rows for file in files)
-        if not rows:
-            raise BadInput(f"{', '.join(map(shown, settings.catalog))}: no row in any file: check --catalog")
-        keys = join_keys(
-            list(pool.map(lambda file: read_keys(file.source.file, columns, metadata=file.metadata), files))
-        )
+        files = list(pool.map(lambda source: _read(settings, source, first=sources[0], columns=columns), sources))
+    rows = sum(file.rows for file in files)
+    if not rows:
+        raise BadInput(f"{', '.join(map(shown, settings.catalog))}: no row in any file: check --catalog")
+    keys = join_keys([file.keys for file in files])
     settled = settle(keys, version_of=columns.version_of, max_images=columns.max_images, deleted=deleted or {})
-    groups = list(row_groups([(file.source.file, file.metadata) for file in files], columns))
+    groups = [group for file in files for group in file.groups]
     versions = settled.versions if columns.version_of == "picture" else None
     units = cut(groups, slots=slots, dropped=settled.dropped, versions=versions)
     return Plan(units, rows, columns, _fingerprint(files, columns))
 
 
-def _open(source: Source) -> _File:
+def _layout(settings: Settings, source: Source) -> Layout:
     with readable(source.file), open_parquet(source.file) as parquet:
-        return _File(source, parquet.metadata, parquet.schema_arrow)
+        return _layout_of(settings, source, parquet.schema_arrow)
 
 
-def _agreed(settings: Settings, files: Sequence[_File]) -> Layout:
-    layouts = [
-        layout(
-            settings.columns,
-            file.schema,
-            file=file.source.file,
-            partitions=file.source.partitions,
-            max_images=settings.pictures.max_images,
-        )
-        for file in files
-    ]
-    first = layouts[0]
-    for file, other in zip(files, layouts, strict=True):
-        if other != first:
-            mine, theirs = asdict(first), asdict(other)
-            role = next(name for name in mine if mine[name] != theirs[name])
-            raise BadInput(
-                f"{shown(files[0].source.file)} and {shown(file.source.file)} differ in columns for {role} "
-                f"({mine[role] or 'none'}, {theirs[role] or 'none'}): write them with the same columns"
-            )
-    return first
+def _layout_of(settings: Settings, source: Source, schema: pa.Schema) -> Layout:
+    return layout(
+        settings.columns,
+        schema,
+        file=source.file,
+        partitions=source.partitions,
+        max_images=settings.pictures.max_images,
+    )
+
+
+def _read(settings: Settings, source: Source, *, first: Source, columns: Layout) -> _File:
+    """What the plan needs of a file; its footer, which may be large, is not kept."""
+    with readable(source.file), open_parquet(source.file) as parquet:
+        _require_same(_layout_of(settings, source, parquet.schema_arrow), columns, file=source.file, first=first.file)
+        groups = tuple(row_groups(source.file, parquet.metadata, columns))
+        keys = read_keys(parquet, source.file, columns)
+        return _File(source, parquet.metadata.num_rows, groups, keys)
+
+
+def _require_same(found: Layout, wanted: Layout, *, file: str, first: str) -> None:
+    if found == wanted:
+        return
+    mine, theirs = asdict(wanted), asdict(found)
+    role = next(name for name in mine if mine[name] != theirs[name])
+    raise BadInput(
+        f"{shown(first)} and {shown(file)} differ in columns for {role} "
+        f"({mine[role] or 'none'}, {theirs[role] or 'none'}): write them with the same columns"
+    )
 
 
 def _fingerprint(files: Sequence[_File], columns: Layout) -> str:
-    facts = [
-        (shown(file.source.file), file.source.size_bytes, file.source.mtime_ns, file.metadata.num_rows)
-        for file in files
-    ]
+    facts = [(shown(file.source.file), file.source.size_bytes, file.source.mtime_ns, file.rows) for file in files]
     return hashlib.sha256(json.dumps([facts, asdict(columns)], sort_keys=True).encode()).hexdigest()

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from vitrine.catalog.columns import Layout, is_scalar, is_wrapped
 from vitrine.catalog.rows import positions, products, texts
 from vitrine.catalog.sources import open_parquet, partition_values, readable, shown
-from vitrine.catalog.units import Unit
+from vitrine.catalog.units import Piece, Unit
 from vitrine.errors import BadInput, BadRecord
 from vitrine.product import Product, Reason, Reject, check_product_id
 
@@ -43,30 +44,52 @@ def read(unit: Unit, columns: Layout) -> Iterator[Picture]:
     Each row gives at least one picture, a row with a list one for each entry.
 
     Raises:
-        BadInput: the file is broken or is not the one that was planned.
+        BadInput: a file is broken or is not the one that was planned.
         Unavailable: its store did not answer.
     """
-    file, dropped, offset = shown(unit.file), frozenset(unit.dropped), 0
-    partitions = partition_values(unit.file, columns.partitions)
-    for batch in _batches(unit, columns):
-        rows = batch.num_rows
-        arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
-        arrays |= {name: pa.repeat(pa.scalar(value, pa.string()), rows) for name, value in partitions.items()}
-        versions = None if unit.versions is None else unit.versions[offset : offset + rows]
-        stated = products(arrays, columns, versions=versions)
-        entries = _entries(arrays.get(columns.picture, pa.nulls(rows, pa.binary())), columns)
-        of_rows = zip(stated, positions(arrays, columns), entries.bounds, strict=False)
-        for row, (product, position, (start, stop)) in enumerate(of_rows, offset):
-            duplicate = row in dropped
-            unusable = None if duplicate else _unusable(product)
-            for index in range(start, max(stop, start + 1)):
-                place, data, uri = position + index - start, None, ""
-                reject = unusable or (None if duplicate else _misplaced(place, columns))
-                if not duplicate and reject is None:
-                    data, uri = entries.content(index if index < stop else None)
-                    reject = None if data or uri else Reject(Reason.MISSING, f"nothing in {columns.picture}")
-                yield Picture(product, place, file, unit.first_row + row, data, uri, reject, duplicate)
-        offset += rows
+    marks, versions, offset = unit.marks(), np.frombuffer(unit.versions, np.int64), 0
+    for file, pieces in groupby(unit.pieces, key=lambda piece: piece.file):
+        partitions = partition_values(file, columns.partitions)
+        with readable(file), open_parquet(file, streamed=True) as parquet:
+            for piece in pieces:
+                row = piece.first_row
+                of_piece = marks[offset : offset + piece.rows]
+                for batch in _batches(parquet, piece, columns, pictures=not of_piece.all()):
+                    part = slice(offset, offset + batch.num_rows)
+                    arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+                    for name, value in partitions.items():
+                        arrays[name] = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
+                    stated = versions[part].tolist() if unit.versions else None
+                    rows = _Rows(shown(file), row, batch.num_rows, arrays, marks[part].tolist(), stated)
+                    yield from _pictures(rows, columns)
+                    row, offset = row + batch.num_rows, part.stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a file that were read together; `first_row` counts within it."""
+
+    file: str
+    first_row: int
+    rows: int
+    arrays: dict[str, pa.Array]
+    dropped: list[bool]
+    versions: list[int] | None
+
+
+def _pictures(rows: _Rows, columns: Layout) -> Iterator[Picture]:
+    stated = products(rows.arrays, columns, versions=rows.versions)
+    entries = _entries(rows.arrays.get(columns.picture, pa.nulls(rows.rows, pa.binary())), columns)
+    of_rows = zip(stated, positions(rows.arrays, columns), entries.bounds, rows.dropped, strict=False)
+    for row, (product, position, (start, stop), duplicate) in enumerate(of_rows, rows.first_row):
+        unusable = None if duplicate else _unusable(product)
+        for index in range(start, max(stop, start + 1)):
+            place, data, uri = position + index - start, None, ""
+            reject = unusable or (None if duplicate else _misplaced(place, columns))
+            if not duplicate and reject is None:
+                data, uri = entries.content(index if index < stop else None)
+                reject = None if data or uri else Reject(Reason.MISSING, f"nothing in {columns.picture}")
+            yield Picture(product, place, rows.file, row, data, uri, reject, duplicate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,31 +137,30 @@ def _misplaced(position: int, layout: Layout) -> Reject | None:
     return None
 
 
-def _batches(unit: Unit, layout: Layout) -> Iterator[pa.RecordBatch]:
-    """The rows of a unit, exactly."""
-    with readable(unit.file), open_parquet(unit.file, streamed=True) as parquet:
-        stop, before = unit.start + unit.rows, 0
-        if not _is_as_planned(parquet, unit, layout):
-            raise BadInput(f"{shown(unit.file)} has changed since it was planned: start a new run")
-        batches = parquet.iter_batches(
-            batch_size=_batch_rows(parquet.metadata.row_group(unit.row_group)),
-            row_groups=[unit.row_group],
-            columns=_wanted(parquet.schema_arrow, unit, layout),
-            use_threads=False,
-        )
-        for batch in batches:
-            first, last = max(unit.start - before, 0), min(stop - before, batch.num_rows)
-            if first < last:
-                yield batch.slice(first, last - first)
-            before += batch.num_rows
-            if before >= stop:
-                return
+def _batches(parquet: pq.ParquetFile, piece: Piece, layout: Layout, *, pictures: bool) -> Iterator[pa.RecordBatch]:
+    """The rows of a piece, exactly; pyarrow reads a row group from its start."""
+    stop, before = piece.start + piece.rows, 0
+    if not _is_as_planned(parquet, piece, layout):
+        raise BadInput(f"{shown(piece.file)} has changed since it was planned: start a new run")
+    batches = parquet.iter_batches(
+        batch_size=_batch_rows(parquet.metadata.row_group(piece.row_group)),
+        row_groups=[piece.row_group],
+        columns=_wanted(parquet.schema_arrow, layout, pictures=pictures),
+        use_threads=False,
+    )
+    for batch in batches:
+        first, last = max(piece.start - before, 0), min(stop - before, batch.num_rows)
+        if first < last:
+            yield batch.slice(first, last - first)
+        before += batch.num_rows
+        if before >= stop:
+            return
 
 
-def _is_as_planned(parquet: pq.ParquetFile, unit: Unit, layout: Layout) -> bool:
+def _is_as_planned(parquet: pq.ParquetFile, piece: Piece, layout: Layout) -> bool:
     metadata, names = parquet.metadata, {*parquet.schema_arrow.names, *layout.partitions}
-    has_rows = unit.row_group < metadata.num_row_groups
-    has_rows = has_rows and unit.start + unit.rows <= metadata.row_group(unit.row_group).num_rows
+    has_rows = piece.row_group < metadata.num_row_groups
+    has_rows = has_rows and piece.start + piece.rows <= metadata.row_group(piece.row_group).num_rows
     return has_rows and layout.named <= names
 
 
@@ -149,10 +171,11 @@ def _batch_rows(group: pq.RowGroupMetaData) -> int:
     return max(1, min(BATCH_ROWS, rows))
 
 
-def _wanted(schema: pa.Schema, unit: Unit, layout: Layout) -> list[str]:
+def _wanted(schema: pa.Schema, layout: Layout, *, pictures: bool) -> list[str]:
+    """The columns to read: those with a meaning and attributes; a list is read anyway, for its length."""
     used = layout.named - {layout.picture, *layout.partitions}
     others = {field.name for field in schema if is_scalar(field.type)} - {layout.picture, *layout.partitions}
-    if len(unit.dropped) == unit.rows and not layout.is_list:
+    if not pictures and not layout.is_list:
         return sorted(used | others)
     wrapped = is_wrapped(schema.field(layout.picture).type)
     return [f"{layout.picture}.bytes" if wrapped else layout.picture, *sorted(used | others)]

@@ -48,7 +48,7 @@ def find(catalog: Sequence[str]) -> tuple[Source, ...]:
     return tuple(found.values())
 
 
-def open_parquet(file: str, *, metadata: pq.FileMetaData | None = None, streamed: bool = False) -> pq.ParquetFile:
+def open_parquet(file: str, *, streamed: bool = False) -> pq.ParquetFile:
     """Open a file that `find` named; `streamed` holds a page in memory where the default holds a row group.
 
     Use it inside `readable(file)`.
@@ -57,7 +57,6 @@ def open_parquet(file: str, *, metadata: pq.FileMetaData | None = None, streamed
     return pq.ParquetFile(
         path,
         filesystem=filesystem,
-        metadata=metadata,
         pre_buffer=not streamed,
         buffer_size=BUFFER_BYTES if streamed else 0,
         coerce_int96_timestamp_unit="us",

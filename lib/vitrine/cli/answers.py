@@ -15,7 +15,7 @@ from vitrine.index import collections
 from vitrine.index.search import Hit
 from vitrine.index.store import connect_existing
 from vitrine.report import Neighbours, Page, Tile
-from vitrine.run import PLAN, Run, manifests
+from vitrine.run import Run, manifests
 from vitrine.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def _pictures(settings: Settings, keys: Collection[str]) -> Mapping[str, bytes]:
         return {}
     run = Run(served.facts.run, settings.under_work("runs", served.facts.run), "", "", 0, 0)
     try:
-        plan = catalog.read_plan(run.file(PLAN))
+        plan = catalog.read_plan(run.file(catalog.PLAN))
         return samples.read_pictures(plan, samples.locate(run, manifests(run), keys), settings.pictures)
     except (VitrineError, OSError):
         logger.warning("no pictures: run %s or its catalogue is not at %s; name its --work", run.name, run.uri)

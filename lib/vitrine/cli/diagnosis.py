@@ -101,7 +101,7 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
 
 def _milvus(settings: Settings) -> Iterator[Finding]:
-    from vitrine.index import collections
+    from vitrine.index import bulk, collections
     from vitrine.index.store import connect
 
     milvus = settings.milvus
@@ -114,8 +114,9 @@ def _milvus(settings: Settings) -> Iterator[Finding]:
         kind = f"Milvus Lite {version('milvus-lite')}" if milvus.is_lite else "a Milvus server"
         served = collections.current(store, milvus.alias)
         serves = f"alias {milvus.alias} serves {served.name}" if served else f"no alias {milvus.alias} yet"
-        limits = "; loads by insert, one process at a time" if milvus.is_lite else "; loads by insert"
+        limits = ", one process at a time" if milvus.is_lite else ""
         yield Finding("milvus", True, f"{kind} at {milvus.uri}: {serves}{limits}")
+        yield Finding("load", True, str(bulk.choose(store, milvus)))
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -1,17 +1,18 @@
 """The thin wrapper of pymilvus: everything that Vitrine says to Milvus is said here."""
 
-import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus.client.types import LoadState
 from pymilvus.milvus_client.index import IndexParams
 
 from vitrine.embedding import Vectors
-from vitrine.errors import BadInput, BadSettings
+from vitrine.errors import BadInput, Unavailable
 from vitrine.index import lite
 from vitrine.index.faults import translated
 from vitrine.index.rows import Row
@@ -23,36 +24,13 @@ FACTS = "vitrine.facts"
 STRONG = "Strong"
 BOUNDED = "Bounded"
 NOT_FOUND = (100, 1600)
-
-
-def open_store(milvus: Milvus) -> Store:
-    """Open the database; see `vitrine.index.store.connect`."""
-    if milvus.load == "import":
-        where = "Milvus Lite has no bulk import" if milvus.is_lite else "bulk import is not built in yet"
-        raise BadSettings(f"milvus.load is import, but {where}: set it to auto or insert")
-    # pymilvus prints each error with its traceback before it raises it.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-    server = lite.start(milvus.uri) if milvus.is_lite else None
-    try:
-        with translated(f"connecting to {milvus.uri}"):
-            client = MilvusClient(
-                server.address if server else milvus.uri,
-                token="" if server else milvus.secret(),
-                timeout=milvus.timeout_s,
-                dedicated=True,
-                grpc_options={"grpc.enable_http_proxy": 0} if server else {},
-            )
-    except BaseException:
-        if server:
-            server.stop()
-        raise
-    return MilvusStore(client, milvus, server)
+LOAD_POLL_S = 0.2
 
 
 class MilvusStore:
     """A Milvus server, or the server inside this process that keeps a Milvus Lite file."""
 
-    def __init__(self, client: MilvusClient, milvus: Milvus, server: lite.Server | None) -> None:
+    def __init__(self, client: MilvusClient, milvus: Milvus, server: lite.Server | None = None) -> None:
         self._client = client
         self._milvus = milvus
         self._server = server
@@ -71,6 +49,9 @@ class MilvusStore:
         # Lite forgets descriptions; servers refuse properties that they do not know.
         properties = {"properties": {FACTS: description}} if self._server else {}
         with self._calling("creating", collection):
+            # Servers would take the name of an alias, and the same name again.
+            if self._client.has_collection(collection, timeout=self._milvus.timeout_s):
+                raise BadInput(f"there is a collection or alias {collection} already: it is not made again")
             self._client.create_collection(
                 collection, schema=fields, consistency_level=BOUNDED, timeout=self._milvus.timeout_s, **properties
             )
@@ -83,13 +64,23 @@ class MilvusStore:
         with self._calling("inserting into", collection):
             self._client.insert(collection, list(rows), timeout=self._milvus.timeout_s)
 
+    def upsert(self, collection: str, rows: Sequence[Row]) -> None:
+        """See `Store.upsert`."""
+        with self._calling("upserting into", collection):
+            self._client.upsert(collection, list(rows), timeout=self._milvus.timeout_s)
+
+    def delete(self, collection: str, keys: Sequence[str]) -> None:
+        """See `Store.delete`."""
+        with self._calling("deleting from", collection):
+            self._client.delete(collection, list(keys), timeout=self._milvus.timeout_s)
+
     def prepare(self, collection: str) -> None:
-        """See `Store.prepare`; without a time-out, since a build takes as long as it takes."""
+        """See `Store.prepare`."""
         with self._calling("indexing", collection):
-            self._client.flush(collection)
-            self._client.release_collection(collection)
-            self._client.load_collection(collection)
-        self._loaded.add(collection)
+            self._client.flush(collection, timeout=self._milvus.timeout_s)
+            self._client.release_collection(collection, timeout=self._milvus.timeout_s)
+        self._loaded.discard(collection)
+        self._load(collection)
 
     def pending(self, collection: str) -> int:
         """See `Store.pending`."""
@@ -114,7 +105,7 @@ class MilvusStore:
 
     def scan(self, collection: str, *, fields: Sequence[str]) -> Iterator[Row]:
         """See `Store.scan`."""
-        self._load(collection)
+        self.count(collection)  # 2.3's iterator does not wait for what was just written, a Strong query does
         with self._calling("reading", collection):
             pages = self._client.query_iterator(collection, output_fields=list(fields), **self._reading(strong=True))
             while page := pages.next():
@@ -169,17 +160,14 @@ class MilvusStore:
     def resolve(self, alias: str) -> str | None:
         """See `Store.resolve`."""
         with self._calling("resolving", alias):
-            try:
-                return str(self._client.describe_alias(alias, timeout=self._milvus.timeout_s)["collection_name"])
-            except MilvusException as error:
-                if error.code in NOT_FOUND:
-                    return None
-                raise
+            found = _if_there(partial(self._client.describe_alias, alias, timeout=self._milvus.timeout_s))
+        return str(found["collection_name"]) if found else None
 
     def aliases(self, collection: str) -> list[str]:
         """See `Store.aliases`."""
         with self._calling("listing the aliases of", collection):
-            return sorted(self._client.list_aliases(collection, timeout=self._milvus.timeout_s)["aliases"])
+            found = _if_there(partial(self._client.list_aliases, collection, timeout=self._milvus.timeout_s))
+        return sorted(found["aliases"]) if found else []
 
     def point(self, alias: str, collection: str) -> None:
         """See `Store.point`."""
@@ -221,20 +209,40 @@ class MilvusStore:
         kind, params = ("FLAT", {}) if layout.exact else (self._milvus.index_type, self._milvus.index_params)
         # pymilvus spreads `params`, Lite reads only what stays together, servers take both.
         indexes.add_index(VECTOR, index_type=kind, metric_type="COSINE", params={"params": params})
+        # Left open, a server takes the kind that its version has for the type; Lite wants it named.
+        scalar = "INVERTED" if self._server else ""
         for field in layout.fields:
             if field.indexed:
-                indexes.add_index(field.name, index_type="INVERTED")
+                indexes.add_index(field.name, index_type=scalar)
         return indexes
 
     def _load(self, collection: str) -> None:
         if collection in self._loaded:
             return
+        # Each question has a time-out, the whole has none: what is built meanwhile takes as long as it takes.
         with self._calling("loading", collection):
-            self._client.load_collection(collection)
+            self._client.load_collection(collection, timeout=self._milvus.timeout_s, _async=True)
+            while (state := self._load_state(collection)) == LoadState.Loading:
+                time.sleep(LOAD_POLL_S)
+        if state != LoadState.Loaded:
+            raise Unavailable(f"loading {collection} at {self._milvus.uri}: it is {state.name}")
         self._loaded.add(collection)
+
+    def _load_state(self, collection: str) -> LoadState:
+        return LoadState(self._client.get_load_state(collection, timeout=self._milvus.timeout_s)["state"])
 
     def _reading(self, strong: bool) -> dict[str, Any]:
         return {"timeout": self._milvus.timeout_s, "consistency_level": STRONG if strong else BOUNDED}
 
     def _calling(self, doing: str, name: str) -> AbstractContextManager[None]:
         return translated(f"{doing} {name} at {self._milvus.uri}")
+
+
+def _if_there(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """What the call answers, or None if what it names is not there."""
+    try:
+        return call()
+    except MilvusException as error:
+        if error.code in NOT_FOUND:
+            return None
+        raise

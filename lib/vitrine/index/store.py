@@ -32,6 +32,14 @@ class Store(Protocol):
         """Add rows as they are; a key that is already there makes a second row on a server."""
         ...
 
+    def upsert(self, collection: str, rows: Sequence[Row]) -> None:
+        """Put rows, each of another key, in the place of those with the same keys."""
+        ...
+
+    def delete(self, collection: str, keys: Sequence[str]) -> None:
+        """Remove the rows of these keys, where there are any."""
+        ...
+
     def prepare(self, collection: str) -> None:
         """Flush, build the indexes, release and load: searches then go through the index."""
         ...
@@ -78,7 +86,7 @@ class Store(Protocol):
         ...
 
     def aliases(self, collection: str) -> list[str]:
-        """Aliases that point at the collection."""
+        """Aliases that point at the collection; none if it is not there."""
         ...
 
     def point(self, alias: str, collection: str) -> None:
@@ -107,7 +115,7 @@ def connect(milvus: Milvus) -> Store:
         BadSettings: the path, address or token cannot be used.
         Unavailable: the server does not answer, or another program has the Milvus Lite file open.
     """
-    from vitrine.index.milvus import open_store
+    from vitrine.index.opening import open_store
 
     return open_store(milvus)
 

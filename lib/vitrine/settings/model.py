@@ -24,8 +24,8 @@ class Model(Section):
     """Dimension of the vectors; by default what the weights give; less is a fixed orthogonal projection."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the network; `auto` takes bf16 or fp16 only where a check against fp32 passes."""
-    batch_size: int = Field(default=32, ge=1, le=4096)
-    """Pictures per forward pass."""
+    batch_size: int | None = Field(default=None, ge=1, le=4096)
+    """Pictures per forward pass; by default 32 on a CPU and 256 on a GPU, which halves it where memory runs out."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     """`cpu`, `cuda`, `cuda:N`, or `auto`: the GPU that Spark assigned, else a visible one, else the CPU."""
     change: bool = False

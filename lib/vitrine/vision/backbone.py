@@ -1,8 +1,10 @@
 """Networks: from normalised pictures to unit vectors, built from a spec and tensors."""
 
 import math
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ POOLED_DIM = {
 NATIVE_SIZE = {"inception_v3": 299}
 LEAST_SIZE = {"inception_v3": 75}
 
+_CUDNN = threading.RLock()
 _CLASSIFIERS = ("fc.", "classifier.", "AuxLogits.")
 _COUNTER = "num_batches_tracked"
 _EMBEDDING = "embed.0.weight"
@@ -91,6 +94,16 @@ class Network(nn.Module):
         pooled = _pool(self.features(normal).float(), self.spec.pooling)  # (n, pooled)
         vectors = nn.functional.linear(pooled, self.weight, self.bias)  # (n, dim)
         return nn.functional.normalize(vectors, dim=1)
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """A block in which cuDNN picks the fastest algorithm for each shape it meets, and fp32 is not TF32.
+
+    Both are switches of the whole process: threads take turns.
+    """
+    with _CUDNN, torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+        yield
 
 
 def _pool(maps: Tensor, pooling: str) -> Tensor:

@@ -1,5 +1,7 @@
 """The one way from a picture's bytes to the square that a network sees."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torchvision.io  # noqa: F401  (registers torch.ops.image)
@@ -8,6 +10,9 @@ from vitrine.errors import BadRecord
 from vitrine.images import inspect, open_upright
 from vitrine.product import Reason
 from vitrine.settings import Pictures
+
+Decode = Callable[[bytes, Pictures], torch.Tensor]
+"""`decode`, or one with its contract."""
 
 _RGB = 3
 _LONGEST = 8
@@ -61,22 +66,54 @@ def fit(picture: torch.Tensor, size: int) -> torch.Tensor:
         (3, size, size) uint8, which may be a view of a larger picture.
     """
     height, width = picture.shape[1:]
-    picture = _middle(picture, min(height, _LONGEST * width), min(width, _LONGEST * height))
-    height, width = picture.shape[1:]
+    picture = _not_too_long(picture)
+    height, width = _fitted(picture, size)
+    if picture.shape[1:] != (height, width):
+        # The batch axis goes before the rows: its stride then says that channels come last, and nothing is repacked.
+        batch = picture.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+        picture = _interpolated(batch, height, width)[0]
+    return _middle(picture, size, size)
+
+
+def fit_many(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """`fit` for pictures of one size on a GPU, where nothing resizes bytes: floats, rounded to bytes after each way.
+
+    Of the values of a photo 2 in 1,000 differ from those of `fit`, by 1; in a single float step it would be 140.
+
+    `pictures` is (n, 3, H, W) uint8.
+
+    Returns:
+        (n, 3, size, size) uint8, which may be a view of larger pictures.
+    """
+    pictures = _not_too_long(pictures)
+    height, width = _fitted(pictures, size)
+    narrow = _middle(_rounded(pictures, pictures.shape[-2], width), pictures.shape[-2], size)
+    return _middle(_rounded(narrow, height, size), size, size)
+
+
+def _rounded(pictures: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if pictures.shape[-2:] == (height, width):
+        return pictures
+    floats = pictures.to(torch.float32, memory_format=torch.contiguous_format)
+    return _interpolated(floats, height, width).add_(0.5).to(torch.uint8)
+
+
+def _interpolated(pictures: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return torch.nn.functional.interpolate(pictures, (height, width), mode="bilinear", antialias=True)
+
+
+def _not_too_long(pictures: torch.Tensor) -> torch.Tensor:
+    height, width = pictures.shape[-2:]
+    return _middle(pictures, min(height, _LONGEST * width), min(width, _LONGEST * height))
+
+
+def _fitted(pictures: torch.Tensor, size: int) -> tuple[int, int]:
+    height, width = pictures.shape[-2:]
     shorter = min(height, width)
-    resized = _resize(picture, round(height * size / shorter), round(width * size / shorter))
-    return _middle(resized, size, size)
+    return round(height * size / shorter), round(width * size / shorter)
 
 
-def _middle(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    top = round((picture.shape[1] - height) / 2)
-    left = round((picture.shape[2] - width) / 2)
-    return picture[:, top : top + height, left : left + width]
-
-
-def _resize(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    if picture.shape[1:] == (height, width):
-        return picture
-    # The batch axis goes before the rows: its stride then says that the channels come last, and nothing is repacked.
-    batch = picture.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
-    return torch.nn.functional.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0]
+def _middle(pictures: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    top = round((pictures.shape[-2] - height) / 2)
+    left = round((pictures.shape[-1] - width) / 2)
+    return pictures[..., top : top + height, left : left + width]

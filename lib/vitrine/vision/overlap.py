@@ -38,7 +38,7 @@ def ordered_map(
             yield pending.popleft()[0].result()
     finally:
         pool.shutdown(cancel_futures=True)
-        _close(items)
+        close(items)
 
 
 class _Failure:
@@ -78,11 +78,12 @@ def _produce(items: Iterator[A], ready: "Queue[object]", stop: threading.Event) 
     except BaseException as error:  # noqa: BLE001  # handed to the thread that asked
         last = _Failure(error)
     finally:
-        _close(items)
+        close(items)
     _put(ready, last, stop)
 
 
-def _close(items: Iterable[object]) -> None:
+def close(items: Iterable[object]) -> None:
+    """End a generator; any other iterable has nothing that could be ended."""
     if isinstance(items, Generator):
         items.close()
 

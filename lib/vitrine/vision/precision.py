@@ -1,14 +1,15 @@
 """Which arithmetic keeps the neighbours: the start-up check of reduced precision."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitrine.vision.backbone import Network
+from vitrine.vision.backbone import Network, exact_convolutions
+from vitrine.vision.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -56,23 +57,31 @@ def _nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def choose(
-    build: Callable[[torch.dtype], Network], wanted: str, device: torch.device, *, samples: Callable[[], Tensor]
+    build: Callable[[torch.dtype], Network],
+    wanted: str,
+    device: torch.device,
+    *,
+    samples: Callable[[], Tensor],
+    verdict: Verdict,
 ) -> tuple[str, Network]:
     """Build the network in the wanted precision; `auto` takes the fast one only if it keeps the neighbours.
 
-    `samples` gives (n, 3, size, size) uint8 pictures; it is called only if there is a choice.
+    `samples` gives (n, 3, size, size) uint8 pictures; it is called only if there is a choice and no known verdict.
     """
-    fast = reduced_precision(device) if wanted == "auto" else wanted
-    network = build(DTYPES[fast]).to(device)
-    if wanted != "auto" or fast == "fp32":
-        return fast, network
-    pictures = samples().to(device)
-    exact = build(torch.float32).to(device)
-    with torch.inference_mode():
-        vectors = [
-            torch.cat([net(few) for few in torch.split(pictures, _AT_ONCE)]).cpu().numpy() for net in (exact, network)
-        ]
-    if keeps_neighbours(*vectors):
-        return fast, network
+    fast = reduced_precision(device)
+    settled = wanted if wanted != "auto" else "fp32" if fast == "fp32" else verdict.known()
+    if settled in DTYPES:
+        return settled, build(DTYPES[settled]).to(device)
+    reduced, exact = (build(DTYPES[precision]).to(device) for precision in (fast, "fp32"))
+    kept = keeps_neighbours(*_embedded(samples().to(device), exact, reduced))
+    verdict.note(fast if kept else "fp32")
+    if kept:
+        return fast, reduced
     logger.warning("precision %s would change the neighbours of these weights: fp32 is used", fast)
     return "fp32", exact
+
+
+def _embedded(pictures: Tensor, *networks: Network) -> Iterator[NDArray[np.float32]]:
+    with torch.inference_mode(), exact_convolutions():
+        for network in networks:
+            yield torch.cat([network(few) for few in torch.split(pictures, _AT_ONCE)]).cpu().numpy()

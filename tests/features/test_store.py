@@ -127,7 +127,45 @@ def test_a_vector_that_is_no_unit_vector_of_the_dimension_never_comes_back(
     kind = pa.list_(pa.float32())
     plant(pa.table({"sha256": [SOUND, FOUND], "vector": pa.array([vector, [0, 1, 0, 0]], kind)}))
     assert contents(store) == {FOUND: (0, 1, 0, 0)}
-    assert store.set_aside == 0
+    assert store.set_aside == ["bucket=00/part-x.parquet"]
+
+
+def test_a_hash_whose_vector_proves_unusable_is_not_listed_again(
+    store: FeatureStore, plant: Callable[..., Path], tmp_path: Path
+) -> None:
+    vectors = pa.array([[0, 0, 0, 2], [0, 1, 0, 0]], pa.list_(pa.float32()))
+    planted = plant(pa.table({"sha256": [SOUND, FOUND], "vector": vectors}))
+    place = directory(str(tmp_path))
+    assert store.write_known_hashes(place, "known") == 2
+    assert store.bucket("00")[0] == [FOUND]
+    assert store.write_known_hashes(place, "known") == 1
+    assert bytes.fromhex(FOUND) in KnownHashes(place, "known")
+    assert planted.with_name("part-x.parquet.unreadable").exists()
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_one_flipped_bit_sets_a_part_aside(store: FeatureStore, tmp_path: Path, column: int) -> None:
+    store.append([features([SOUND, FOUND])])
+    (part,) = tmp_path.rglob("part-*.parquet")
+    chunk = pq.ParquetFile(part).metadata.row_group(0).column(column)
+    data = bytearray(part.read_bytes())
+    data[chunk.data_page_offset + chunk.total_compressed_size - 1] ^= 1  # the last byte of the column
+    part.write_bytes(data)
+    if column == 0:
+        assert store.write_known_hashes(directory(str(tmp_path)), "known") == 0
+    assert contents(store) == {}
+    assert store.set_aside == [str(part.relative_to(tmp_path / "features" / "model=m1"))]
+
+
+def test_vectors_are_not_read_to_list_hashes(store: FeatureStore, tmp_path: Path) -> None:
+    store.append([features([SOUND, FOUND])])
+    (part,) = tmp_path.rglob("part-*.parquet")
+    chunk = pq.ParquetFile(part).metadata.row_group(0).column(1)
+    with part.open("r+b") as file:
+        file.seek(chunk.data_page_offset)
+        file.write(b"\xff" * chunk.total_compressed_size)
+    assert store.write_known_hashes(directory(str(tmp_path)), "known") == 2
+    assert store.bucket("00")[0] == []
 
 
 def test_a_sound_vector_is_found_behind_a_bad_one_of_the_same_hash(
@@ -164,11 +202,11 @@ def test_a_part_that_cannot_be_read_is_set_aside_and_counted(
     store.append([features([FOUND])])
     broken = plant(part)
     assert contents(store).keys() == {FOUND}
-    assert store.set_aside == 1
+    assert len(store.set_aside) == 1
     assert not broken.exists()
     assert broken.with_name("part-x.parquet.unreadable").exists()
     assert contents(store).keys() == {FOUND}
-    assert store.set_aside == 1
+    assert len(store.set_aside) == 1
 
 
 @pytest.mark.parametrize("end", [10, 100, -1])
@@ -177,7 +215,7 @@ def test_a_part_cut_short_is_set_aside(store: FeatureStore, plant: Callable[...,
     whole = plant(pa.table({"sha256": hashes, "vector": vector_column(vectors)}), "part-whole.parquet")
     plant(whole.read_bytes()[:end])
     assert contents(store).keys() == {SOUND}
-    assert store.set_aside == 1
+    assert len(store.set_aside) == 1
 
 
 def test_a_part_of_another_writer_is_read(store: FeatureStore, plant: Callable[..., Path]) -> None:
@@ -185,7 +223,7 @@ def test_a_part_of_another_writer_is_read(store: FeatureStore, plant: Callable[.
     vectors = pa.array([[1, 0, 0, 0]], pa.list_(pa.float64(), 4))
     plant(pa.table({"other": [1], "vector": vectors, "sha256": pa.array([SOUND], pa.large_string())}))
     assert contents(store).keys() == {SOUND, FOUND}
-    assert store.set_aside == 0
+    assert store.set_aside == []
 
 
 def test_a_part_that_the_storage_does_not_give_is_not_set_aside(
@@ -197,7 +235,7 @@ def test_a_part_that_the_storage_does_not_give_is_not_set_aside(
     with pytest.raises(Unavailable, match=r"part-x\.parquet"):
         store.bucket("00")
     assert path.is_symlink()
-    assert store.set_aside == 0
+    assert store.set_aside == []
 
 
 class PowerCut(Exception):
@@ -234,7 +272,7 @@ def test_what_a_killed_writer_left_aside_is_no_part(store: FeatureStore, plant: 
     plant(b"PAR1 half", ".aside-0123-part-x.parquet")
     store.append([features([SOUND])])
     assert contents(store).keys() == {SOUND}
-    assert store.set_aside == 0
+    assert store.set_aside == []
 
 
 def test_only_asked_hashes_are_looked_up(store: FeatureStore) -> None:
