@@ -65,6 +65,21 @@ def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stated", "trouble"),
+    [
+        ({"uri": "ftp://milvus"}, "uri must be a path, http:// or https://"),
+        ({"uri": "http://milvus:19530", "ca_file": "ca.pem"}, "are for an https:// uri"),
+        ({"uri": "http://milvus:19530", "server_name": "milvus"}, "are for an https:// uri"),
+        ({"uri": "https://milvus", "client_key_file": "own.key"}, "go together"),
+        ({"uri": "https://milvus", "client_key_file": "own.key", "client_certificate_file": "own.pem"}, "go together"),
+    ],
+)
+def test_certificates_that_would_not_be_used_are_refused(stated: dict[str, str], trouble: str) -> None:
+    with pytest.raises(ValidationError, match=trouble):
+        Milvus.model_validate(stated)
+
+
+@pytest.mark.parametrize(
     ("uri", "lite"), [("shop.db", True), ("/data/shop.db", True), ("http://a:19530", False), ("https://a", False)]
 )
 def test_a_path_is_milvus_lite(uri: str, lite: bool) -> None:

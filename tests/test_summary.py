@@ -46,6 +46,7 @@ KEYS = {
     "cut_texts",
     "forward_passes",
     "engines",
+    "embedded_on",
     "collection",
     "alias",
     "previous",
@@ -70,6 +71,7 @@ def test_the_keys_of_the_report_stay(mixed) -> None:
 
 def test_engines_are_counted_by_process_where_pictures_were_embedded(mixed) -> None:
     assert reported(mixed, process="worker1").engines == 1
+    assert reported(mixed, runs_on="bf16 on cpu").embedded_on == ["bf16 on cpu"]
     assert reported(mixed, forward_passes=0).engines == 0
 
 

@@ -44,6 +44,11 @@ class Embedder(Protocol):
         """How many batches have gone through the network so far."""
         ...
 
+    @property
+    def runs_on(self) -> str:
+        """Precision and device of the network, for people: `bf16 on cpu`."""
+        ...
+
     def embed(self, pictures: Iterable[tuple[K, bytes]]) -> Iterator[Batch[K]]:
         """Embed pictures lazily; every key comes out exactly once, in order."""
         ...

@@ -33,7 +33,8 @@ class Manifest:
     """What became of one unit: rows = embedded + reused + rejected + duplicates.
 
     `catalog_rows` are rows of the file, `rows` pictures as they were read (a product without any is one);
-    `size_bytes` is what the pictures weigh, `process` names the Python process. Files are names within the run's
+    `size_bytes` is what the pictures weigh, `process` names the Python process, `runs_on` what its
+    network ran on if it was needed. Files are names within the run's
     directory, empty where there is nothing to keep: `rows_file` finished rows, `hits_file` rows whose vectors the
     feature store holds, `unreachable_file` rows of pictures whose addresses could not be reached, `outcomes_file`
     one line a picture but for duplicates.
@@ -51,6 +52,7 @@ class Manifest:
     size_bytes: int
     seconds: float
     process: str
+    runs_on: str
     peak_memory_bytes: int
     rows_file: str
     hits_file: str

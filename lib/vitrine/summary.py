@@ -42,6 +42,7 @@ class Report:
     cut_texts: int
     forward_passes: int
     engines: int  # Python processes that built a network
+    embedded_on: Sequence[str]  # precision and device of those networks
     collection: str
     alias: str
     previous: str | None
@@ -113,6 +114,7 @@ def report(
         cut_texts=counts.cut_texts,
         forward_passes=counts.forward_passes,
         engines=len({one.process for one in done if one.forward_passes}),
+        embedded_on=sorted({one.runs_on for one in done if one.forward_passes}),
         collection=made.name,
         alias=run.alias,
         previous=made.facts.previous or None,
@@ -165,6 +167,7 @@ def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], neighbours: 
         "loaded by": report.load,
         "recall@10": "gate skipped" if report.recall_at_10 is None else f"{report.recall_at_10:.3f}",
         "forward passes": f"{report.forward_passes:,} in {report.engines} processes",
+        "embedded on": ", ".join(report.embedded_on) or "nothing: no picture was new",
         "pictures read": f"{report.picture_bytes / 1e6:,.1f} MB by {report.read_by}",
         "images per second": ", ".join(f"{stage} {rate:,.0f}" for stage, rate in report.images_per_second.items()),
         "peak memory": ", ".join(f"{who} {size / 1e6:,.0f} MB" for who, size in report.peak_memory_bytes.items()),

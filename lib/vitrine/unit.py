@@ -79,7 +79,7 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
     place = directory(job.run_directory)
     intake = Intake(job, *_known(job.run_directory))
     name = f"{unit.unit_id}-{uuid4().hex[:8]}.parquet"
-    passes = _embed(intake, unit, make_embedder, rows_file=f"rows/{name}", isolated=isolated)
+    passes, runs_on = _embed(intake, unit, make_embedder, rows_file=f"rows/{name}", isolated=isolated)
     if len(intake.catalog_rows) != unit.rows:
         read = f"{len(intake.catalog_rows)} of {unit.rows} rows"
         raise BadInput(f"{unit.pieces[0].file} gave {read} of unit {unit.unit_id}: it changed; start a new run")
@@ -88,6 +88,7 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
         intake,
         unit_id=unit.unit_id,
         forward_passes=passes,
+        runs_on=runs_on,
         seconds=time.monotonic() - started,
         rows_file=name,
         hits_file=_write(place, f"hits/{name}", hits, HIT_SCHEMA),
@@ -98,12 +99,12 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
 
 def _embed(
     intake: Intake, unit: catalog.Unit, make_embedder: Callable[[], Embedder], *, rows_file: str, isolated: bool
-) -> int:
-    """Embed what must be, write the rows as they come, and return how many forward passes that took."""
+) -> tuple[int, str]:
+    """Embed what must be, write the rows as they come; returns the number of forward passes and what they ran on."""
     waiting = intake.to_embed(catalog.read(unit, intake.job.layout))
     first = next(waiting, None)
     if first is None:
-        return 0
+        return 0, ""
     with ExitStack() as stack:
         embedder = make_embedder()
         if isolated:
@@ -116,7 +117,7 @@ def _embed(
                     stream = stack.enter_context(directory(intake.job.rows_directory).output(rows_file))
                     writer = stack.enter_context(pq.ParquetWriter(stream, table.schema, use_dictionary=False))
                 writer.write_table(table)
-    return embedder.forward_passes - before
+    return embedder.forward_passes - before, embedder.runs_on
 
 
 def _finished(intake: Intake, batch: Batch[Candidate]) -> pa.Table:

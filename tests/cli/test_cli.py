@@ -166,6 +166,7 @@ def test_doctor_says_which_way_rows_would_come_into_a_server(
     assert [line.split(maxsplit=2)[2] for line in out.splitlines() if line.split()[1] == "load"] == [
         "import: the probe passed on Milvus 2.3.5"
     ]
+    assert f"Milvus 2.3.5-lite at {milvus_server.uri}: no alias products yet" in out
 
 
 def test_doctor_gives_the_cure_of_what_is_wrong(vitrine: Tool, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ import grpc
 import pytest
 from pymilvus import MilvusException
 
-from vitrine.errors import BadInput, BadSettings, Unavailable
+from vitrine.errors import BadInput, Unavailable
 from vitrine.index.faults import translated
 
 
@@ -16,7 +16,12 @@ from vitrine.index.faults import translated
         (MilvusException(8, "rate limit"), Unavailable),
         (MilvusException(grpc.StatusCode.UNAVAILABLE, "gone"), Unavailable),
         (MilvusException(grpc.StatusCode.DEADLINE_EXCEEDED, "slow"), Unavailable),
-        (MilvusException(grpc.StatusCode.UNAUTHENTICATED, "who"), BadSettings),
+        (MilvusException(101, "collection not loaded"), Unavailable),
+        (MilvusException(65_535, "proxy TaskCondition context Done"), Unavailable),
+        (MilvusException(65_535, "attempt #1: rpc error: code = Unknown desc = node not match"), Unavailable),
+        (MilvusException(1, "wait for flush timeout, collection: shop"), Unavailable),
+        (MilvusException(65_535, "cannot parse expression"), BadInput),
+        (MilvusException(grpc.StatusCode.UNAUTHENTICATED, "who"), BadInput),
     ],
 )
 def test_errors_say_who_must_act(error, told):
@@ -34,7 +39,7 @@ def test_an_error_is_one_line_that_names_what_was_done():
 def test_a_refused_token_names_the_setting():
     refused = MilvusException(grpc.StatusCode.PERMISSION_DENIED, "no")
 
-    with pytest.raises(BadSettings, match=r"check milvus\.token$"), translated("connecting"):
+    with pytest.raises(BadInput, match=r"check milvus\.token or milvus\.token_file$"), translated("connecting"):
         raise refused
 
 

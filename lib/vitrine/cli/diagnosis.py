@@ -111,11 +111,10 @@ def _milvus(settings: Settings) -> Iterator[Finding]:
         )
         return
     with connect(milvus) as store:
-        kind = f"Milvus Lite {version('milvus-lite')}" if milvus.is_lite else "a Milvus server"
         served = collections.current(store, milvus.alias)
         serves = f"alias {milvus.alias} serves {served.name}" if served else f"no alias {milvus.alias} yet"
         limits = ", one process at a time" if milvus.is_lite else ""
-        yield Finding("milvus", True, f"{kind} at {milvus.uri}: {serves}{limits}")
+        yield Finding("milvus", True, f"{store.version()} at {milvus.uri}: {serves}{limits}")
         yield Finding("load", True, str(bulk.choose(store, milvus)))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ class Server:
         """Write what is in memory and let go of the directory; a second call does nothing."""
         self._grpc.stop(grace=STOP_S).wait()
         self._database.close()
+
+
+def version() -> str:
+    """What is there, for people."""
+    return f"Milvus Lite {metadata.version('milvus-lite')}"
 
 
 def start(path: str) -> Server:

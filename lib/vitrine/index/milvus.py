@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any
 
-from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus import MilvusClient, MilvusException
 from pymilvus.client.types import LoadState
-from pymilvus.milvus_client.index import IndexParams
 
 from vitrine.embedding import Vectors
 from vitrine.errors import BadInput, Unavailable
-from vitrine.index import lite
+from vitrine.index import definition, lite
 from vitrine.index.faults import translated
 from vitrine.index.rows import Row
 from vitrine.index.schema import VECTOR, Layout
@@ -38,26 +37,21 @@ class MilvusStore:
 
     def create(self, collection: str, layout: Layout, *, description: str) -> None:
         """See `Store.create`."""
-        fields = self._client.create_schema(auto_id=False, enable_dynamic_field=False, description=description)
-        for field in layout.fields:
-            options: dict[str, object] = {"is_primary": field.name == layout.key}
-            if field.kind == "VARCHAR":
-                options["max_length"] = field.max_bytes
-            if field.kind == "FLOAT_VECTOR":
-                options["dim"] = layout.dim
-            fields.add_field(field.name, DataType[field.kind], **options)
+        wait_s = self._milvus.timeout_s
         # Lite forgets descriptions; servers refuse properties that they do not know.
         properties = {"properties": {FACTS: description}} if self._server else {}
         with self._calling("creating", collection):
             # Servers would take the name of an alias, and the same name again.
-            if self._client.has_collection(collection, timeout=self._milvus.timeout_s):
-                raise BadInput(f"there is a collection or alias {collection} already: it is not made again")
+            if self._client.has_collection(collection, timeout=wait_s):
+                raise BadInput(f"{collection} is the name of a collection or alias already")
+            fields = definition.fields(layout, description)
             self._client.create_collection(
-                collection, schema=fields, consistency_level=BOUNDED, timeout=self._milvus.timeout_s, **properties
+                collection, schema=fields, consistency_level=BOUNDED, timeout=wait_s, **properties
             )
-            self._client.create_index(collection, self._indexes(layout), timeout=self._milvus.timeout_s, sync=False)
+            indexes = definition.indexes(layout, self._milvus)
+            self._client.create_index(collection, indexes, timeout=wait_s, sync=False)
             # Released, Lite builds one index at the end instead of one with every segment.
-            self._client.release_collection(collection, timeout=self._milvus.timeout_s)
+            self._client.release_collection(collection, timeout=wait_s)
 
     def insert(self, collection: str, rows: Sequence[Row]) -> None:
         """See `Store.insert`."""
@@ -95,19 +89,16 @@ class MilvusStore:
 
     def query(self, collection: str, matching: str, *, fields: Sequence[str], strong: bool = False) -> list[Row]:
         """See `Store.query`."""
-        self._load(collection)
         limit = {"limit": MAX_ROWS} if matching else {}
-        with self._calling("reading", collection):
-            rows = self._client.query(
-                collection, matching, output_fields=list(fields), **limit, **self._reading(strong)
-            )
+        with self._loaded_for("reading", collection):
+            rows = self._client.query(collection, matching, output_fields=list(fields), **limit, **self._how(strong))
         return [{name: row[name] for name in fields} for row in rows]
 
     def scan(self, collection: str, *, fields: Sequence[str]) -> Iterator[Row]:
         """See `Store.scan`."""
         self.count(collection)  # 2.3's iterator does not wait for what was just written, a Strong query does
-        with self._calling("reading", collection):
-            pages = self._client.query_iterator(collection, output_fields=list(fields), **self._reading(strong=True))
+        with self._loaded_for("reading", collection):
+            pages = self._client.query_iterator(collection, output_fields=list(fields), **self._how(strong=True))
             while page := pages.next():
                 yield from ({name: row[name] for name in fields} for row in page)
             pages.close()
@@ -123,11 +114,10 @@ class MilvusStore:
         strong: bool = False,
     ) -> list[list[Found]]:
         """See `Store.search`."""
-        self._load(collection)
 
         def look(limit: int, ef: int | None) -> list[list[Found]]:
             wide = {"ef": max(ef, limit)} if ef else {}
-            with self._calling("searching", collection):
+            with self._loaded_for("searching", collection):
                 found = self._client.search(
                     collection,
                     list(vectors),
@@ -136,7 +126,7 @@ class MilvusStore:
                     output_fields=list(fields),
                     search_params={"metric_type": "COSINE", "params": {**self._milvus.search_params, **wide}},
                     anns_field=VECTOR,
-                    **self._reading(strong),
+                    **self._how(strong),
                 )
             return [[(float(hit["distance"]), dict(hit["entity"])) for hit in hits] for hits in found]
 
@@ -145,6 +135,13 @@ class MilvusStore:
             found = lite.filtered(look, max(ef, limit), rows=partial(self.count, collection))
             return [hits[:limit] for hits in found]
         return look(limit, ef)
+
+    def version(self) -> str:
+        """See `Store.version`."""
+        if self._server:
+            return lite.version()
+        with self._calling("asking for the version of", "Milvus"):
+            return f"Milvus {self._client.get_server_version(timeout=self._milvus.timeout_s).removeprefix('v')}"
 
     def collections(self) -> list[str]:
         """See `Store.collections`."""
@@ -204,17 +201,15 @@ class MilvusStore:
     ) -> None:
         self.close()
 
-    def _indexes(self, layout: Layout) -> IndexParams:
-        indexes = self._client.prepare_index_params()
-        kind, params = ("FLAT", {}) if layout.exact else (self._milvus.index_type, self._milvus.index_params)
-        # pymilvus spreads `params`, Lite reads only what stays together, servers take both.
-        indexes.add_index(VECTOR, index_type=kind, metric_type="COSINE", params={"params": params})
-        # Left open, a server takes the kind that its version has for the type; Lite wants it named.
-        scalar = "INVERTED" if self._server else ""
-        for field in layout.fields:
-            if field.indexed:
-                indexes.add_index(field.name, index_type=scalar)
-        return indexes
+    @contextmanager
+    def _loaded_for(self, doing: str, collection: str) -> Iterator[None]:
+        self._load(collection)
+        try:
+            with self._calling(doing, collection):
+                yield
+        except Unavailable:
+            self._loaded.discard(collection)  # a server may come back without it
+            raise
 
     def _load(self, collection: str) -> None:
         if collection in self._loaded:
@@ -231,7 +226,7 @@ class MilvusStore:
     def _load_state(self, collection: str) -> LoadState:
         return LoadState(self._client.get_load_state(collection, timeout=self._milvus.timeout_s)["state"])
 
-    def _reading(self, strong: bool) -> dict[str, Any]:
+    def _how(self, strong: bool) -> dict[str, Any]:
         return {"timeout": self._milvus.timeout_s, "consistency_level": STRONG if strong else BOUNDED}
 
     def _calling(self, doing: str, name: str) -> AbstractContextManager[None]:

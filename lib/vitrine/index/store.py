@@ -73,6 +73,10 @@ class Store(Protocol):
         """For each of the (n, dim) vectors the best rows with their cosine, best first."""
         ...
 
+    def version(self) -> str:
+        """Name and version of the database, for people."""
+        ...
+
     def collections(self) -> list[str]:
         """Names of all collections."""
         ...

@@ -30,6 +30,7 @@ class FakeEmbedder:
         self.model_id = model_id
         self.dim = dim
         self.forward_passes = 0
+        self.runs_on = "no network"
         self._batch_size = batch_size
         self._limits = limits or Pictures()
 

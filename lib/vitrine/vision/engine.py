@@ -132,6 +132,11 @@ class Engine:
         return str(self._device.where)
 
     @property
+    def runs_on(self) -> str:
+        """See `Embedder.runs_on`."""
+        return f"{self.precision} on {self.device}"
+
+    @property
     def model_id(self) -> str:
         """Which vectors these are."""
         return self.spec.model_id
