@@ -16,14 +16,21 @@ from vitrine.testing import MemoryStore
 DIM = 8
 
 
+@pytest.fixture(params=["memory", "lite"])
+def store(request):
+    """What a gate decides does not hang on the server, where loading a collection takes seconds."""
+    return MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def loaded(store, stage):
-    """Stage and load: `loaded({image_id: vector}, ...)` gives the staged files."""
+    """Stage, load and finish: `loaded({image_id: vector}, ...)` gives the staged files."""
 
     def load(*parts):
         files = stage(*parts)
         store.create("shop__1", schema.pictures(DIM), description="")
         load_rows(store, "shop__1", files, insert_bytes=100_000)
+        finish(store, "shop__1")
         return files
 
     return load
@@ -78,9 +85,20 @@ def test_a_row_too_few_or_too_many_fails_the_count(store, loaded, unit, expected
 
 def test_an_exact_search_has_full_recall(store, loaded, unit):
     files = loaded(shop(unit(40)), {"q/0": unit(1, seed=1)[0]})
-    finish(store, "shop__1")
 
     assert gates.recall(store, "shop__1", files, threshold=1.0, sample=41) == 1.0
+
+
+def test_a_collection_on_a_real_server_passes_every_gate(server, stage, unit):
+    vectors = unit(1_500)
+    files = stage(shop(vectors))
+    server.create("shop__1", schema.pictures(DIM), description="")
+    load_rows(server, "shop__1", files, insert_bytes=100_000)
+    finish(server, "shop__1")
+
+    gates.count(server, "shop__1", 1_500)
+    assert gates.recall(server, "shop__1", files, threshold=0.95, sample=100) >= 0.95
+    gates.canaries(server, "shop__1", dict(list(shop(vectors).items())[:64]))
 
 
 def test_a_shop_of_one_picture_has_full_recall(store, loaded, unit):

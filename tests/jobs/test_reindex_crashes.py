@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vitrine.embedding import Vectors
 from vitrine.index import schema
 from vitrine.index.store import connect
 from vitrine.rendering import draw, gif, jpeg, look, png, webp
-from vitrine.run import manifests, open_run
 from vitrine.settings import Milvus, Model, Pictures
 from vitrine.vision.engine import load
 from vitrine.vision.request import EngineRequest
@@ -64,30 +64,43 @@ def reindexed(place: Path, models: Path) -> dict[str, object]:
     return dict(json.loads((place / "runs/crashes/report/report.json").read_text()))
 
 
+def served(place: Path) -> dict[str, Vectors]:
+    """What the alias serves, by image_id; each key must be there once."""
+    with connect(Milvus(uri=str(place / "shop.db"))) as store:
+        rows = list(store.scan("products", fields=[schema.IMAGE_ID, schema.VECTOR]))
+    found = {str(row[schema.IMAGE_ID]): np.asarray(row[schema.VECTOR], np.float32) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def embedded_here(images: dict[str, bytes]) -> dict[str, Vectors]:
+    """Their vectors, by an engine that has lost nothing."""
+    model = Model(precision="fp32")
+    engine = load(EngineRequest(resolve(model).spec, model, Pictures(), None))
+    return {
+        key: vector
+        for batch in engine.embed(images.items())
+        for key, vector in zip(batch.keys, batch.vectors, strict=True)
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_pictures_that_kill_the_decoder_are_rejects_and_all_others_are_embedded(tmp_path, model_store) -> None:
     images = pictures()
-    ids = [f"p{number:02}" for number in range(ROWS)]
-    pq.write_table(
-        pa.table({"product_id": ids, "image": images}), tmp_path / "catalog.parquet", row_group_size=ROWS_PER_UNIT
-    )
+    columns = {"product_id": [f"p{number:02}" for number in range(ROWS)], "image": images}
+    pq.write_table(pa.table(columns), tmp_path / "catalog.parquet", row_group_size=ROWS_PER_UNIT)
     report = reindexed(tmp_path, model_store)
-    reasons = Counter(reason for _, reason in DEADLY.values())
-    assert (report["rows"], report["embedded"]) == (ROWS, ROWS - len(DEADLY))
-    assert report["rejected_by_reason"] == dict(reasons)
+    assert (report["rows"], report["embedded"], report["duplicates"]) == (ROWS, ROWS - len(DEADLY), 0)
+    assert report["rejected_by_reason"] == Counter(reason for _, reason in DEADLY.values())
 
-    place = tmp_path / "runs/crashes"
-    assert list((place / "attempts").iterdir()) == []
-    outcomes = pa.concat_tables([pq.read_table(path) for path in (place / "outcomes").iterdir()])
+    run = tmp_path / "runs/crashes"
+    outcomes = pa.concat_tables([pq.read_table(path) for path in (run / "outcomes").iterdir()]).to_pylist()
+    rejected = {one["row"]: one["reason"] for one in outcomes if one["outcome"] == "rejected"}
+    assert rejected == {number: reason for number, (_, reason) in DEADLY.items()}
+    assert list((run / "attempts").iterdir()) == []
 
-    model = Model(precision="fp32")
-    engine = load(EngineRequest(resolve(model).spec, model, Pictures(), None))
-    good = [number for number in range(ROWS) if number not in DEADLY]
-    alone = np.concatenate([batch.vectors for batch in engine.embed((number, images[number]) for number in good)])
-    with connect(Milvus(uri=str(tmp_path / "shop.db"))) as store:
-        rows = store.scan("products", fields=[schema.PRODUCT_ID, schema.VECTOR])
-        served = {str(row[schema.PRODUCT_ID]): np.asarray(row[schema.VECTOR]) for row in rows}
-    assert sorted(served) == [ids[number] for number in good]
-    ours = np.stack([served[ids[number]] for number in good])
-    assert np.min(np.sum(ours * alone, axis=1)) >= 0.9999
+    found = served(tmp_path)
+    wanted = embedded_here({f"p{number:02}/0": image for number, image in enumerate(images) if number not in DEADLY})
+    assert found.keys() == wanted.keys()
+    assert min(float(found[key] @ wanted[key]) for key in wanted) >= 0.9999
