@@ -81,14 +81,12 @@ def test_a_ledger_is_read_as_it_was_written(store):
     rows = [LedgerRow(f"p{i}", i, deleted=i % 2 == 0, missing=((0, "ab", "truncated"),)) for i in range(1_200)]
 
     assert ledger.write(store, made.ledger, rows) == 1_200
-    store.prepare(made.ledger)
 
     assert sorted(ledger.read(store, made.ledger), key=lambda row: row.version) == rows
 
 
 def test_an_empty_ledger_is_read_as_nothing(store):
     made = collections.create(store, collections.Facts("shop", "r", "m", 2, "2026-01-01T00:00:00Z"))
-    store.prepare(made.ledger)
 
     assert ledger.write(store, made.ledger, []) == 0
     assert list(ledger.read(store, made.ledger)) == []

@@ -86,7 +86,7 @@ def test_an_empty_collection_answers_with_nothing(store):
 
 
 def test_a_scan_gives_every_row_once(store, picture):
-    wanted = [f"p{i}/0" for i in range(2_500)]
+    wanted = [f"""{'"' * (i % 3)}{chr(92) * (i % 4)}'花{i}/0""" for i in range(2_500)]
     name = filled(store, [picture(image_id, [1, 0]) for image_id in wanted])
 
     assert sorted(ids(store.scan(name, fields=["image_id"]))) == sorted(wanted)

@@ -1,7 +1,5 @@
 """The whole job into a real Milvus server: what it serves is what Milvus Lite would serve."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,17 +11,9 @@ from vitrine.index.store import connect
 from vitrine.rendering import draw, look
 from vitrine.rendering.broken import BROKEN_PICTURES
 
-LOADS = ("insert", "import")
 K, QUERIES = 10, 200
 TIE = 1e-5
 """What float32 sums of one product may differ by between two programs."""
-
-
-@pytest.fixture(params=LOADS)
-def by(request, tmp_path: Path) -> dict[str, object]:
-    """Settings of each way in."""
-    place = tmp_path / "shared"
-    return {"load": request.param} | ({"import_uri": str(place)} if request.param == "import" else {})
 
 
 @pytest.fixture
@@ -52,22 +42,24 @@ def rows_of(shop) -> dict[object, object]:
     return {row[schema.IMAGE_ID]: {**row, schema.VECTOR: list(row[schema.VECTOR])} for row in rows}
 
 
-def test_the_server_holds_what_lite_holds_reuses_it_and_goes_back(shop, server_shop, listing, by) -> None:
-    server = server_shop(f"same_by_{by['load']}")
+@pytest.mark.parametrize("load", ["insert", pytest.param("import", marks=pytest.mark.slow)])
+def test_the_server_holds_what_lite_holds_reuses_it_and_goes_back(load, shop, server_shop, listing, tmp_path) -> None:
+    server = server_shop(f"same_by_{load}")
+    milvus = {"load": load, "import_uri": str(tmp_path / "shared")}
     for one in (shop, server):
         one.write(listing)
     on_lite = shop.run("one", max_reject_ratio=0.5)
-    first = server.run("one", max_reject_ratio=0.5, milvus=by)
+    first = server.run("one", max_reject_ratio=0.5, milvus=milvus)
 
-    assert first.load.startswith(by["load"])
+    assert first.load.startswith(load)
     assert (first.rows, first.embedded, first.rejected) == (on_lite.rows, on_lite.embedded, on_lite.rejected)
     assert first.recall_at_10 == 1.0
     assert rows_of(server) == rows_of(shop)
     assert server.exceptions() == shop.exceptions() != []
 
-    second = server.run("two", max_reject_ratio=0.5, milvus=by)
+    second = server.run("two", max_reject_ratio=0.5, milvus=milvus)
     assert (second.embedded, second.reused, second.forward_passes) == (0, first.embedded, 0)
-    assert second.previous == first.collection
+    assert (second.previous, server.served().name) == (first.collection, second.collection)
     assert rows_of(server) == rows_of(shop)
 
     with connect(server.settings("x").milvus) as store:
@@ -102,7 +94,7 @@ def test_another_dimension_than_the_served_one_is_refused(server_shop, listing) 
     assert shop.served().name == first.collection
 
 
-CATALOGUES = {"clothing": {}, "fashion": {"category": ["master_category", "sub_category", "article_type"]}}
+CATALOGUES = {"clothing": {}, "fashion": {"category": "master_category/sub_category/article_type"}}
 
 
 @pytest.mark.slow

@@ -1,21 +1,21 @@
 """The thin wrapper of pymilvus: everything that Vitrine says to Milvus is said here."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from pymilvus import MilvusClient, MilvusException
-from pymilvus.client.types import LoadState
 
 from vitrine.embedding import Vectors
-from vitrine.errors import BadInput, Unavailable
+from vitrine.errors import BadInput
 from vitrine.index import definition, lite
 from vitrine.index.faults import translated
+from vitrine.index.loaded import Loaded
 from vitrine.index.rows import Row
 from vitrine.index.schema import VECTOR, Layout
+from vitrine.index.search import beyond
 from vitrine.index.store import MAX_ROWS, Found, Store
 from vitrine.settings import Milvus
 
@@ -23,7 +23,7 @@ FACTS = "vitrine.facts"
 STRONG = "Strong"
 BOUNDED = "Bounded"
 NOT_FOUND = (100, 1600)
-LOAD_POLL_S = 0.2
+PAGE_ROWS = 1_000
 
 
 class MilvusStore:
@@ -33,7 +33,7 @@ class MilvusStore:
         self._client = client
         self._milvus = milvus
         self._server = server
-        self._loaded: set[str] = set()
+        self._loaded = Loaded(client, milvus)
 
     def create(self, collection: str, layout: Layout, *, description: str) -> None:
         """See `Store.create`."""
@@ -70,11 +70,11 @@ class MilvusStore:
 
     def prepare(self, collection: str) -> None:
         """See `Store.prepare`."""
+        self._loaded.forget(collection)
         with self._calling("indexing", collection):
             self._client.flush(collection, timeout=self._milvus.timeout_s)
             self._client.release_collection(collection, timeout=self._milvus.timeout_s)
-        self._loaded.discard(collection)
-        self._load(collection)
+        self._loaded.load(collection)
 
     def pending(self, collection: str) -> int:
         """See `Store.pending`."""
@@ -90,18 +90,19 @@ class MilvusStore:
     def query(self, collection: str, matching: str, *, fields: Sequence[str], strong: bool = False) -> list[Row]:
         """See `Store.query`."""
         limit = {"limit": MAX_ROWS} if matching else {}
-        with self._loaded_for("reading", collection):
+        with self._loaded.during(collection), self._calling("reading", collection):
             rows = self._client.query(collection, matching, output_fields=list(fields), **limit, **self._how(strong))
         return [{name: row[name] for name in fields} for row in rows]
 
     def scan(self, collection: str, *, fields: Sequence[str]) -> Iterator[Row]:
         """See `Store.scan`."""
-        self.count(collection)  # 2.3's iterator does not wait for what was just written, a Strong query does
-        with self._loaded_for("reading", collection):
-            pages = self._client.query_iterator(collection, output_fields=list(fields), **self._how(strong=True))
-            while page := pages.next():
-                yield from ({name: row[name] for name in fields} for row in page)
-            pages.close()
+        self.count(collection)  # Strong: the server has every row by then, and pages cannot ask for that
+        key = self._key(collection)
+        wanted = list({*fields, key})
+        page = self._page(collection, f'{key} != ""', fields=wanted)
+        while page:
+            yield from ({name: row[name] for name in fields} for row in page)
+            page = self._page(collection, beyond(key, str(page[-1][key])), fields=wanted)
 
     def search(
         self,
@@ -117,7 +118,7 @@ class MilvusStore:
 
         def look(limit: int, ef: int | None) -> list[list[Found]]:
             wide = {"ef": max(ef, limit)} if ef else {}
-            with self._loaded_for("searching", collection):
+            with self._loaded.during(collection), self._calling("searching", collection):
                 found = self._client.search(
                     collection,
                     list(vectors),
@@ -185,7 +186,7 @@ class MilvusStore:
             raise BadInput(f"{collection} is served as {', '.join(aliases)}: it is not dropped")
         with self._calling("dropping", collection):
             self._client.drop_collection(collection, timeout=self._milvus.timeout_s)
-        self._loaded.discard(collection)
+        self._loaded.forget(collection)
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -201,30 +202,22 @@ class MilvusStore:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _loaded_for(self, doing: str, collection: str) -> Iterator[None]:
-        self._load(collection)
-        try:
-            with self._calling(doing, collection):
-                yield
-        except Unavailable:
-            self._loaded.discard(collection)  # a server may come back without it
-            raise
+    def _key(self, collection: str) -> str:
+        with self._calling("describing", collection):
+            described = self._client.describe_collection(collection, timeout=self._milvus.timeout_s)
+        return next(str(field["name"]) for field in described["fields"] if field.get("is_primary"))
 
-    def _load(self, collection: str) -> None:
-        if collection in self._loaded:
-            return
-        # Each question has a time-out, the whole has none: what is built meanwhile takes as long as it takes.
-        with self._calling("loading", collection):
-            self._client.load_collection(collection, timeout=self._milvus.timeout_s, _async=True)
-            while (state := self._load_state(collection)) == LoadState.Loading:
-                time.sleep(LOAD_POLL_S)
-        if state != LoadState.Loaded:
-            raise Unavailable(f"loading {collection} at {self._milvus.uri}: it is {state.name}")
-        self._loaded.add(collection)
+    def _page(self, collection: str, matching: str, *, fields: Sequence[str]) -> list[Row]:
+        """The first rows that match, in the order of their keys: what pymilvus' iterator asks for.
 
-    def _load_state(self, collection: str) -> LoadState:
-        return LoadState(self._client.get_load_state(collection, timeout=self._milvus.timeout_s)["state"])
+        That itself puts keys into its filter as they are, and fails at the first that holds a quotation mark.
+        """
+        iterating = {"iterator": "True", "reduce_stop_for_best": "True", "limit": PAGE_ROWS}
+        with self._loaded.during(collection), self._calling("reading", collection):
+            found = self._client.query(
+                collection, matching, output_fields=list(fields), timeout=self._milvus.timeout_s, **iterating
+            )
+        return list(found)
 
     def _how(self, strong: bool) -> dict[str, Any]:
         return {"timeout": self._milvus.timeout_s, "consistency_level": STRONG if strong else BOUNDED}

@@ -95,6 +95,11 @@ def where(field: str, value: Value | Sequence[Value]) -> str:
     return f"{field} in [{', '.join(_literal(field, one) for one in value)}]"
 
 
+def beyond(field: str, value: str) -> str:
+    """A filter: the text of the field comes after the value, in the order of their bytes."""
+    return f"{field} > {_literal(field, value)}"
+
+
 def _literal(field: str, value: Value) -> str:
     wanted = FILTERABLE[field]
     if wanted is float and type(value) is int:

@@ -116,7 +116,8 @@ def connect(milvus: Milvus) -> Store:
     """Open the database of the settings; close it, or use it in a `with` statement.
 
     Raises:
-        BadSettings: the path, address or token cannot be used.
+        BadSettings: the path cannot be used.
+        BadInput: the server refuses the token, or its certificate is not trusted.
         Unavailable: the server does not answer, or another program has the Milvus Lite file open.
     """
     from vitrine.index.opening import open_store

@@ -1,0 +1,215 @@
+"""A real Milvus 2.3.5 server: the program of the `milvus` wheel, with a directory and ports of its own.
+
+Of its ports only etcd's keep to loopback; 2.3.5 opens the others on every interface. So it asks for a token.
+"""
+
+import http.client
+import json
+import logging
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import grpc
+from pymilvus import CollectionSchema, DataType, MilvusClient, MilvusException
+
+from deploy.local import wheel
+from deploy.local.ports import free_block, is_free, require_free
+from deploy.local.process import Process
+from vitrine.errors import BadInput, Unavailable
+from vitrine.storage import require_writable
+
+WARNING = (
+    f"Milvus {wheel.VERSION} listens on every interface of this machine, and its inner ports ask for no token: "
+    "use it only in a network that you trust"
+)
+START_S = 180.0
+_CALL_S = 5.0
+_POLL_S = 0.1
+_LINES_SHOWN, _LINE_SHOWN = 5, 250
+_TELLING = re.compile(r"\[ERROR\]|\[FATAL\]|^panic: |^fatal error: ")
+_STATE = "server.json"
+_PROBE = "vitrine_local_probe"
+_FIRST_PASSWORD = "Milvus"  # noqa: S105  # what every new Milvus has
+
+
+class Server:
+    """A server that was started, maybe by another program; all that it keeps is below `place`.
+
+    `uri` and `token_file` are for the settings of those names. Only its owner can read the token.
+    """
+
+    def __init__(self, place: Path, ports: Sequence[int]) -> None:
+        self.place = place
+        self.ports = list(ports)
+        self.uri = f"http://127.0.0.1:{ports[0]}"
+        self.token_file = place / "token"
+        self.log = place / "milvus.log"
+        self.process: Process | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.alive()
+
+    def kill(self) -> None:
+        """End its process with SIGKILL; acknowledged rows are kept. An ended server stays as it is."""
+        if self.process:
+            self.process.kill()
+        if self._child:
+            self._child.wait()
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same directory and ports, leashed; returns once it answers.
+
+        Collections that were loaded load again by themselves, some seconds after that.
+        """
+        self.kill()
+        self.launch(leashed=True)
+
+    def stop(self) -> None:
+        """End it for good; `start` on the same directory finds its rows again.
+
+        By SIGKILL as well: 2.3.5 takes minutes to end on SIGTERM, and keeps no more by it.
+        """
+        self.kill()
+
+    def launch(self, *, leashed: bool) -> None:
+        """Run the program and wait until it answers; see `start`."""
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, and here that is polling
+        for port in self.ports:
+            require_free(port)
+        program = wheel.program()
+        leash = ["setpriv", "--pdeathsig", "KILL", "--"] if leashed else []
+        with self.log.open("wb") as log:
+            self._child = subprocess.Popen(
+                [*leash, program, "run", "standalone"],
+                cwd=self.place,
+                env=wheel.environment(program, self.place, self.ports[-1]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.process = Process.of(self._child.pid)
+        self._note()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _note(self) -> None:
+        assert self.process
+        aside = self.place / f"{_STATE}.aside"
+        aside.write_text(json.dumps({**asdict(self.process), "ports": self.ports}))
+        aside.replace(self.place / _STATE)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not (self._healthy() and self._admits_root()):
+            if not self.alive():
+                raise Unavailable(f"Milvus ended while it started: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Milvus did not answer within {START_S:.0f} s: {self._last_words()}")
+            time.sleep(_POLL_S)
+
+    def _healthy(self) -> bool:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.ports[-1], timeout=_CALL_S)) as connection:
+            try:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().read() == b"OK"
+            except (OSError, http.client.HTTPException):
+                return False
+
+    def _admits_root(self) -> bool:
+        """Whether calls with the token are answered; the first time the password is changed to the token's."""
+        token = self.token_file.read_text()
+        if self._answers(token):
+            return True
+        password = token.removeprefix("root:")
+        return self._answers(f"root:{_FIRST_PASSWORD}", new_password=password) and self._answers(token)
+
+    def _answers(self, token: str, new_password: str = "") -> bool:
+        try:
+            with closing(MilvusClient(self.uri, token=token, timeout=_CALL_S, dedicated=True)) as client:
+                if new_password:
+                    client.update_password("root", _FIRST_PASSWORD, new_password)
+                else:
+                    # After a restart this is answered later than reads are.
+                    client.create_collection(_PROBE, schema=_probe_schema(), timeout=_CALL_S)
+                    client.drop_collection(_PROBE, timeout=_CALL_S)
+                return True
+        except (MilvusException, grpc.RpcError):
+            return False
+
+    def _last_words(self) -> str:
+        lines = [line[:_LINE_SHOWN] for line in self.log.read_text(errors="replace").splitlines()]
+        telling = [line for line in lines if _TELLING.search(line)] or lines
+        return "\n".join([f"its log {self.log} says", *telling[-_LINES_SHOWN:]])
+
+
+def start(place: Path, *, port: int | None = None, leashed: bool = True) -> Server:
+    """Start a server on a directory, which is made if it is not there, and wait until it answers.
+
+    `port` is that of its address, a free one by default. A `leashed` server ends with the thread that started it.
+
+    Raises:
+        BadInput: no wheel, a server on this directory already, a directory that cannot be written, a taken port.
+        Unavailable: it ended, or did not answer in 180 s; the text shows the end of its log.
+    """
+    earlier = _noted(place)
+    if earlier and earlier.alive():
+        raise BadInput(f"a Milvus server already runs on {place}")
+    require_writable(str(place), "the server's directory")
+    place.chmod(0o700)
+    server = Server(place.absolute(), _choose(port, earlier.ports if earlier else []))
+    wheel.write_settings(server.place, server.ports)
+    if not server.token_file.exists():
+        aside = place / "token.aside"
+        aside.touch(0o600)
+        aside.write_text(f"root:{secrets.token_urlsafe(24)}")
+        aside.replace(server.token_file)
+    server.launch(leashed=leashed)
+    return server
+
+
+def find(place: Path) -> Server | None:
+    """The server that was started on a directory, if it runs.
+
+    Raises:
+        BadInput: what was noted about it cannot be read.
+    """
+    server = _noted(place)
+    return server if server and server.alive() else None
+
+
+def _probe_schema() -> CollectionSchema:
+    schema = MilvusClient.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
+    return schema
+
+
+def _noted(place: Path) -> Server | None:
+    note = place.absolute() / _STATE
+    try:
+        noted = json.loads(note.read_text())
+        server = Server(note.parent, noted["ports"])
+        server.process = Process(noted["id"], noted["began"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{note} cannot be read: end the server on {place} by hand and remove the file") from error
+    return server
+
+
+def _choose(port: int | None, earlier: Sequence[int]) -> list[int]:
+    """Ports to listen on: the earlier ones, since a server looks for its roles there first, or free ones."""
+    chosen = list(earlier) if earlier and all(map(is_free, earlier)) else free_block(wheel.PORTS)
+    return chosen if port is None else [port, *chosen[1:]]
