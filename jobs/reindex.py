@@ -145,6 +145,7 @@ def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> S
 
 def build(job: Job, store: Store, staged: Staged) -> Built:
     """Make, fill and check a new collection; if the database goes away meanwhile, wait for it and make another."""
+    run = job.run
     for left in reversed(range(ATTEMPTS)):
         made = again(lambda: create(job, store), patience_s=job.settings.milvus.patience)
         try:
@@ -152,7 +153,9 @@ def build(job: Job, store: Store, staged: Staged) -> Built:
             recall = pass_gates(job, store, made, staged)
             return Built(made, recall, gallery.answers(store, made.name, staged.files, SAMPLED_QUERIES))
         except BaseException as error:
-            if not isinstance(error, Unavailable):
+            if bulk.still_running(job.settings.milvus, run.place.within(IMPORTS)):
+                logger.warning("left behind collection=%s: import jobs still run, a later run drops it", made.name)
+            elif not isinstance(error, Unavailable):
                 collections.abandon(store, made)
             if not (left and isinstance(error, VitrineError) and error.retriable):
                 raise
