@@ -16,8 +16,8 @@ demo: setup ## draw a shop of 600 products, index it, search it (about 2 minutes
 	$(SPEAK) 'a drawn shop of 600 products, indexed and searched (about 2 minutes)'
 	@$(RUN) -m deploy.demo
 
-stack: setup ## start a real Milvus server here, which deploy/local.toml names (about 15 seconds; it stays up)
-	$(SPEAK) 'a real Milvus server on this machine (about 15 seconds)'
+stack: setup ## start a real Milvus 2.3.5 here, which deploy/local.toml names (seconds; it stays up)
+	$(SPEAK) 'a real Milvus 2.3.5 on this machine (seconds)'
 	@$(RUN) -m deploy.local up
 
 stack-down: setup ## end exactly what `make stack` started; its data stays in .vitrine/stack (a second)
@@ -38,9 +38,10 @@ test-all: check ## check, then every test this machine can run (up to an hour)
 	$(SPEAK) 'every test that this machine can run (up to an hour)'
 	@$(PYTEST)
 
-bench: setup ## measure images per CPU-second, saved in bench-results/ (about 10 minutes)
-	$(SPEAK) 'images per CPU-second, stage by stage (about 10 minutes)'
+bench: setup ## measure images per CPU-second and rows loaded per second, saved in bench-results/ (about 15 minutes)
+	$(SPEAK) 'images per CPU-second, stage by stage, then rows per second into Milvus (about 15 minutes)'
 	@$(RUN) tests/bench/run.py
+	@$(RUN) tests/bench/load.py
 
 dist: setup ## build the wheel, and the zip of it for spark-submit --py-files, into dist/ (seconds)
 	$(SPEAK) 'the wheel, and its zip for spark-submit --py-files (seconds)'
