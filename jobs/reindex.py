@@ -75,12 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None = None) -> Report:
     """Do the whole job; `make_embedder` stands in for the engine of the settings and is sent to the executors."""
     model, way = check(settings)
-    with runs.opened(settings, model.spec.model_id, now=datetime.now(UTC)) as run:
-        job = begin(settings, run, model, way=way, make_embedder=make_embedder)
+    with runs.opened(settings, model.spec.model_id, now=datetime.now(UTC)) as (run, confirm):
+        job = begin(settings, run, model, way=way, make_embedder=make_embedder, confirm=confirm)
         with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
             plan = make_plan(job, session)
             if (earlier := summary.finished_before(run, settings.milvus)) is not None:
                 return earlier
+            changeover.refuse_overtaken(settings.milvus, run.name, run.started_us)
             done = embed(job, session, plan)
         with again(lambda: connect(settings.milvus), patience_s=settings.milvus.patience) as store:
             staged = again(lambda: stage(job, store, plan, done), patience_s=settings.milvus.patience)
@@ -195,6 +196,7 @@ def pass_gates(job: Job, store: Store, made: Collection, staged: Staged) -> floa
     with job.phases.phase("gates"):
         if gates.COUNT not in wanted.skip:
             gates.count(store, made.name, staged.counts.loaded)
+            gates.count(store, made.ledger, len(staged.exceptions))
         if gates.RECALL not in wanted.skip:
             recall = gates.recall(store, made.name, staged.files, threshold=wanted.recall, sample=wanted.recall_sample)
         if gates.CANARIES not in wanted.skip:
@@ -216,6 +218,7 @@ def swap(job: Job, store: Store, made: Collection) -> list[str]:
     """Serve the new collection and drop those that are too old; returns the names of what was dropped."""
     alias, milvus = job.run.alias, job.settings.milvus
     with job.phases.phase("swap", collection=made.name, previous=made.facts.previous):
+        job.confirm()
         again(lambda: collections.swap(store, alias, made.name), patience_s=milvus.patience)
         return again(lambda: collections.retire(store, alias, milvus.keep), patience_s=milvus.patience)
 

@@ -1,9 +1,11 @@
 """Locks: one holder at a time, and a dead one keeps nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,22 @@ def test_a_lease_counts_until_it_is_surely_dead(elsewhere: Directory) -> None:
     with pytest.raises(Unavailable, match="run a is being worked on by gone:1"), held(elsewhere, "run-a", "run a"):
         pytest.fail("held twice")
     assert elsewhere.names("run-a") == ["run-a/dead"]
+
+
+def again_and_again(check: Callable[[], None]) -> None:
+    while True:
+        check()
+
+
+def test_a_holder_whose_storage_is_away_learns_it_before_another_may_take_the_lease(elsewhere: Directory) -> None:
+    with held(elsewhere, "run-a", "run a", renew_s=0.01, dead_after_s=1) as confirm:
+        confirm()
+        folder = Path(elsewhere.filesystem.base_path, elsewhere.path("run-a"))
+        shutil.rmtree(folder)
+        folder.touch()  # no lease can be written where a file stands
+        with pytest.raises(Unavailable, match="lost the lease of run a"):
+            again_and_again(confirm)
+        folder.unlink()
 
 
 def test_a_holder_renews_its_lease(elsewhere: Directory) -> None:

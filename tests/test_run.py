@@ -135,11 +135,19 @@ def test_finished_rows_stand_where_the_database_imports_them_from(tmp_path) -> N
         open_run(settings.model_copy(update={"milvus": Milvus()}), "m1", now=LATER)
 
 
+def test_a_manifest_that_a_power_cut_left_empty_is_named_with_the_cure(tmp_path) -> None:
+    run = open_run(Settings(work=str(tmp_path), run="a"), "m1", now=NOW)
+    run.place.write("units/00001.json", b"")
+    with pytest.raises(BadInput, match=r"units/00001\.json is damaged: remove it, and the same --run does that unit"):
+        manifests(run)
+
+
 def test_one_run_and_one_alias_are_worked_on_by_one_process_at_a_time(tmp_path) -> None:
     def given(name: str, alias: str = "products") -> Settings:
         return Settings(work=str(tmp_path), run=name, milvus={"alias": alias})
 
-    with opened(given("a"), "m1", now=NOW) as run:
+    with opened(given("a"), "m1", now=NOW) as (run, confirm):
+        confirm()
         assert run == open_run(given("a"), "m1", now=LATER)
         with pytest.raises(Unavailable, match="run a is being worked on by"), opened(given("a", "b"), "m1", now=NOW):
             pytest.fail("opened twice")
@@ -150,5 +158,5 @@ def test_one_run_and_one_alias_are_worked_on_by_one_process_at_a_time(tmp_path) 
             pytest.fail("opened twice")
         with opened(given("c", "others"), "m1", now=NOW):
             pass
-    with opened(given("a"), "m1", now=LATER) as again:
+    with opened(given("a"), "m1", now=LATER) as (again, _):
         assert again == run

@@ -15,7 +15,6 @@ from vitrine.settings import Pictures
 from vitrine.vision.overlap import ordered_map
 
 _FETCH_BUFFER_BYTES = 64 << 20
-_ASSUMED_BYTES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,8 @@ class Intake:
         if self.job.layout.is_inline:
             return map(load, pictures)
         threads, budget = limits.fetch_threads, _FETCH_BUFFER_BYTES
-        return ordered_map(load, pictures, size_of=_size_of, threads=threads, budget_bytes=budget)
+        size_bytes = _assumed_bytes(limits)
+        return ordered_map(load, pictures, size_of=lambda _: size_bytes, threads=threads, budget_bytes=budget)
 
     def _load(self, fetcher: fetch.Fetcher, picture: catalog.Picture) -> tuple[catalog.Picture, bytes | Reject]:
         if picture.duplicate:
@@ -160,5 +160,10 @@ class Intake:
         )
 
 
-def _size_of(picture: catalog.Picture) -> int:
-    return len(picture.data) if picture.data is not None else _ASSUMED_BYTES
+def _assumed_bytes(limits: Pictures) -> int:
+    """What a picture that is still to be read is taken for: its size is known only when its bytes are here.
+
+    Pictures are far smaller than their limit. If all are as large, those in flight hold eight times the buffer, or one
+    picture a thread.
+    """
+    return min(limits.max_bytes // 8 + 1, _FETCH_BUFFER_BYTES // limits.fetch_threads)

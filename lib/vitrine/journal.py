@@ -26,7 +26,7 @@ class Journal:
     run: Directory
 
     def note(self, what: str, **facts: str) -> None:
-        """Write down what begins now; it is on storage when this returns."""
+        """Write down what begins now; another process can read it when this returns."""
         entry = {"what": what, "at": datetime.now(UTC).isoformat(), "facts": facts}
         number = len(self.run.names(_FOLDER)) + 1
         self.run.write(f"{_FOLDER}/{number:06d}-{what}.json", json.dumps(entry).encode())

@@ -27,10 +27,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every step of one run needs."""
+    """What every step of one run needs; `confirm` raises Unavailable if another process may work on it too."""
 
     settings: Settings
     run: Run
+    confirm: Callable[[], None]
     dim: int
     notice: str
     way: Way
@@ -60,7 +61,13 @@ def check(settings: Settings) -> tuple["Weights", Way]:
 
 
 def begin(
-    settings: Settings, run: Run, model: "Weights", *, way: Way, make_embedder: Callable[[], Embedder] | None
+    settings: Settings,
+    run: Run,
+    model: "Weights",
+    *,
+    way: Way,
+    make_embedder: Callable[[], Embedder] | None,
+    confirm: Callable[[], None],
 ) -> Job:
     """Prove that every place can be written, and publish the model."""
     from vitrine.vision import model_store
@@ -79,6 +86,7 @@ def begin(
     return Job(
         settings=settings,
         run=run,
+        confirm=confirm,
         dim=model.spec.dim,
         notice=model.notice,
         way=way,

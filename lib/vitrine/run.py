@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -88,8 +88,10 @@ class Run:
 
 
 @contextmanager
-def opened(settings: Settings, model_id: str, *, now: datetime) -> Iterator[Run]:
+def opened(settings: Settings, model_id: str, *, now: datetime) -> Iterator[tuple[Run, Callable[[], None]]]:
     """`open_run` for a block, in which no other process works on this run or fills the same alias.
+
+    With the run comes a check that this is so still; it raises Unavailable.
 
     Raises:
         Unavailable: another process does so now; of the alias, those with the same work directory are known.
@@ -101,9 +103,9 @@ def opened(settings: Settings, model_id: str, *, now: datetime) -> Iterator[Run]
     name = _name(settings, now)
     with (
         lock.held(locks, f"run-{name}", f"run {name}"),
-        lock.held(locks, f"alias-{alias}-{database}", f"alias {alias}"),
+        lock.held(locks, f"alias-{alias}-{database}", f"alias {alias}") as confirm,
     ):
-        yield open_run(settings, model_id, now=now)
+        yield open_run(settings, model_id, now=now), confirm
 
 
 def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
@@ -179,9 +181,20 @@ def finished_units(run: Run) -> set[str]:
 
 
 def manifests(run: Run) -> list[Manifest]:
-    """Manifests of all units that are done, by unit id."""
+    """Manifests of all units that are done, by unit id.
+
+    Raises:
+        BadInput: one cannot be read; the text names it.
+    """
     place = run.place
-    return [Manifest(**json.loads(place.read(name))) for name in place.names("units")]
+    return [_manifest(place, name) for name in place.names("units")]
+
+
+def _manifest(place: Directory, name: str) -> Manifest:
+    try:
+        return Manifest(**json.loads(place.read(name)))
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{place.path(name)} is damaged: remove it, and the same --run does that unit again") from error
 
 
 def outcomes(run: Run, done: Iterable[Manifest], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -151,6 +151,16 @@ def test_an_interrupted_run_goes_on_with_what_is_left(shop, drawn_pictures, tmp_
     assert 0 < (tmp_path / "second").stat().st_size < 48
 
 
+def test_a_run_that_lay_while_another_was_served_does_not_take_its_place(shop, drawn_pictures, tmp_path) -> None:
+    shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
+    with pytest.raises(VitrineError, match="fell off the bus"):
+        shop.run("old", failing(0, tmp_path / "made"))
+    shop.run("new")
+    with pytest.raises(BadInput, match="run old began before products__new, which products serves now: give another"):
+        shop.run("old")
+    assert shop.served().name == "products__new"
+
+
 def test_a_run_is_not_continued_with_another_catalogue_or_model(shop, drawn_pictures, tmp_path) -> None:
     shop.write({"product_id": ids(8), "image": drawn_pictures[:8]})
     with pytest.raises(VitrineError, match="fell off the bus"):

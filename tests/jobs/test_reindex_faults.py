@@ -10,6 +10,7 @@ import pytest
 
 from vitrine.embedding import Batch
 from vitrine.errors import GateFailed
+from vitrine.index import ledger
 from vitrine.testing import FakeEmbedder
 
 N = 100
@@ -72,6 +73,12 @@ def test_a_staged_row_that_is_gone_fails_the_count(serving) -> None:
     report = serving.run("second", gates={**few, "skip": ["count"]})
     assert (report.embedded, len(serving.vectors())) == (N, N - 1)
     assert serving.served().name == "products__second_2"
+
+
+def test_a_ledger_row_that_is_lost_fails_the_count(serving, monkeypatch) -> None:
+    whole = ledger.write
+    monkeypatch.setattr(ledger, "write", lambda store, name, rows: whole(store, name, list(rows)[1:]))
+    assert_refused(serving, "count", "second")
 
 
 def test_a_row_that_is_staged_twice_is_refused_before_the_load(serving) -> None:

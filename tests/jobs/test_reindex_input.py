@@ -124,7 +124,7 @@ def test_a_catalogue_without_a_usable_picture_is_refused(shop, refused) -> None:
         (["--run", "a-b"], "--run: letters, digits and _ only"),
         (["--model.weights", "IMAGENET9"], "model.weights 'IMAGENET9' is unknown: bundled, random:SEED"),
         (["--model.backbone", "resnet9"], "model.backbone 'resnet9' is unknown: choose one of resnet18"),
-        (["--pictures.prefixes", "shop"], "pictures.prefixes: shop is no absolute directory"),
+        (["--pictures.prefixes", "shop"], "pictures.prefixes: shop: no absolute path of this machine"),
         (["--milvus.load", "import"], "Milvus Lite has no bulk import"),
     ],
 )
@@ -208,7 +208,7 @@ def test_without_java_the_command_names_the_cure(small) -> None:
         "vitrine: Spark found no Java that it can start: install Java 17 "
         "(apt-get install openjdk-17-jre-headless) or set JAVA_HOME to one"
     )
-    assert all(" vitrine.reindex " in line for line in lines[:-1])
+    assert all("Z INFO vitrine." in line or "Z WARNING vitrine." in line for line in lines[:-1])
     assert small.collections() == []
 
 
@@ -264,4 +264,4 @@ def test_properties_of_spark_submit_stand_above_ours_and_flags_above_those(tmp_p
     ]
     asked = [*submit, "--conf", "spark.sql.shuffle.partitions=8", program]
     done = subprocess.run([*map(str, asked)], capture_output=True, text=True, check=False, timeout=240)
-    assert done.stdout.strip() == "['local[1]', '7s', '9', 'false']", done.stderr
+    assert done.stdout.strip() == "['local[1,4]', '7s', '9', 'false']", done.stderr

@@ -14,7 +14,7 @@ from deploy.local import milvus as local
 from vitrine.flags import exit_code
 
 N = 40
-PHASES = ("plan", "reuse", "load", "index", "gates", "swap")
+PHASES = ("plan", "embed", "reuse", "load", "index", "gates", "keep", "swap")
 
 
 class At(logging.Handler):

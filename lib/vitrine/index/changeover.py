@@ -1,11 +1,12 @@
-"""What an alias serves now, and whether a run of another model may take its place."""
+"""What an alias serves now, and whether a run may take its place."""
 
 from collections.abc import Mapping
 
 from vitrine.errors import BadInput
 from vitrine.index import ledger
 from vitrine.index.collections import Collection, current
-from vitrine.index.store import Store
+from vitrine.index.store import Store, connect
+from vitrine.settings import Milvus
 
 
 def replaced(store: Store, alias: str, model_id: str, *, change: bool) -> Collection | None:
@@ -21,6 +22,18 @@ def replaced(store: Store, alias: str, model_id: str, *, change: bool) -> Collec
             f"{model_id}: name the weights of that model, or pass --model.change=true to change over"
         )
     return served
+
+
+def refuse_overtaken(milvus: Milvus, run: str, started_us: int) -> None:
+    """A run that lay unfinished must not put its older pictures before those of a run that began and ended meanwhile.
+
+    Raises:
+        BadInput: the alias serves what another run made since `started_us`, microseconds since 1970.
+    """
+    with connect(milvus) as store:
+        served = current(store, milvus.alias)
+    if served and served.facts.run != run and served.facts.created_us > started_us:
+        raise BadInput(f"run {run} began before {served.name}, which {milvus.alias} serves now: give another --run")
 
 
 def deleted(store: Store, served: Collection | None) -> Mapping[str, int]:

@@ -1,6 +1,7 @@
 """Address, token and certificates of the gRPC side, and which importer a version leads to."""
 
 import base64
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -50,6 +51,19 @@ def test_the_version_decides_how_jobs_are_asked_for(served, text, files_per_job)
 
     with open_importer(Milvus(**settings)) as importer:
         assert importer.files_per_job == files_per_job
+
+
+def test_an_address_of_ip_version_6_is_reached():
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(Server(), server)
+        port = server.add_insecure_port("[::1]:0")
+        server.start()
+        with open_importer(Milvus(uri=f"http://[::1]:{port}", token="root:secret", timeout_s=20)) as importer:
+            assert importer.files_per_job == 1024
+        server.stop(None).wait()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The probe, and servers planted to fail it."""
 
+import time
+
 import pytest
 
-from vitrine.errors import BadInput
+from vitrine.errors import BadInput, Unavailable
 from vitrine.index.bulk.choice import examine
 from vitrine.index.bulk.probe import probe
 from vitrine.settings import Milvus
+from vitrine.storage import directory
 from vitrine.testing import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -84,7 +87,33 @@ def test_nothing_is_left_of_a_probe(memory, place, tmp_path):
         probe(broken, type(importer)(broken), place)
 
     assert store.collections() == broken.collections() == []
-    assert list((tmp_path / "imports").iterdir()) == []
+    assert directory(str(tmp_path / "imports")).names() == []
+
+
+def test_a_probe_that_loses_the_server_leaves_its_collection_and_one_an_hour_later_clears_it_away(
+    memory, place, tmp_path, monkeypatch
+):
+    class Gone(MemoryStore):
+        def upsert(self, collection, rows):
+            raise Unavailable("gone")
+
+    store = Gone()
+    with pytest.raises(Unavailable):
+        probe(store, type(memory[1])(store), place)
+    (left,) = store.collections()
+    files = directory(str(tmp_path / "imports"))
+    assert files.names() == [f"probes/{left}.parquet"]
+
+    with pytest.raises(Unavailable):
+        probe(store, type(memory[1])(store), place)
+    assert left in store.collections()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3_700)
+    with pytest.raises(Unavailable):
+        probe(store, type(memory[1])(store), place)
+    (other,) = store.collections()
+    assert other != left
+    assert files.names() == [f"probes/{other}.parquet"]
 
 
 def test_a_server_that_cannot_read_the_place_is_found_out(memory, place):

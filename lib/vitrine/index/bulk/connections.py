@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import grpc
 import httpx
@@ -29,11 +29,16 @@ def channel(milvus: Milvus) -> Iterator[grpc.Channel]:
             _content("client_certificate_file", milvus.client_certificate_file),
         )
         name = [("grpc.ssl_target_name_override", milvus.server_name)] if milvus.server_name else []
-        opened = grpc.secure_channel(f"{address.hostname}:{address.port or TLS_PORT}", credentials, options=name)
+        opened = grpc.secure_channel(_target(address, TLS_PORT), credentials, options=name)
     else:
-        opened = grpc.insecure_channel(f"{address.hostname}:{address.port or PORT}")
+        opened = grpc.insecure_channel(_target(address, PORT))
     with opened:
         yield opened
+
+
+def _target(address: SplitResult, port: int) -> str:
+    host = str(address.hostname)
+    return f"[{host}]:{address.port or port}" if ":" in host else f"{host}:{address.port or port}"
 
 
 def sending(milvus: Milvus) -> dict[str, Any]:

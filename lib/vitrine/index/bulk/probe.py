@@ -1,13 +1,15 @@
 """Whether a server keeps its word on imported rows: tried out on a small scratch collection."""
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vitrine.errors import VitrineError
 from vitrine.index import load, schema
 from vitrine.index.bulk.importer import Importer
 from vitrine.index.bulk.places import server_paths
@@ -16,8 +18,12 @@ from vitrine.index.rows import Row, row
 from vitrine.index.store import Store
 from vitrine.product import Product, image_id
 from vitrine.settings import Milvus
-from vitrine.storage import require_writable
+from vitrine.storage import Directory, require_writable
 
+PREFIX = "vitrine_probe__"
+FOLDER = "probes"
+LEFT_AFTER_S = 3600
+"""What a probe that was killed, or that lost the server, leaves behind is cleared away by one that begins later."""
 DIM = 8
 KEPT, UPSERTED, DELETED = range(500), range(500, 1_000), range(1_000, 1_500)
 """Together more than the 1,024 rows below which Milvus builds no index."""
@@ -30,9 +36,12 @@ def probe(store: Store, importer: Importer, milvus: Milvus) -> str:
         BadInput: rows cannot be imported at all, with the server's reason.
         Unavailable: the server does not answer.
     """
-    scratch = f"vitrine_probe__{uuid4().hex[:12]}"
+    uri = f"{str(milvus.import_uri).rstrip('/')}/{FOLDER}"
+    place = require_writable(uri, "milvus.import_uri")
+    _clear(store, place)
+    scratch = f"{PREFIX}{time.time():.0f}_{uuid4().hex[:8]}"
     rows = [_row(number, version=1) for number in (*KEPT, *UPSERTED, *DELETED)]
-    with _file(str(milvus.import_uri), f"{scratch}.parquet", rows) as path, _collection(store, scratch):
+    with _file(place, uri, f"{scratch}.parquet", rows) as path, _collection(store, scratch):
         see_through(importer, [importer.submit(scratch, [path])], milvus, collection=scratch)
         store.upsert(scratch, [_row(number, version=2) for number in UPSERTED])
         store.delete(scratch, [_key(number) for number in DELETED])
@@ -54,26 +63,46 @@ def _verdict(store: Store, scratch: str) -> str:
     return f"the probe found {told}" if told else ""
 
 
+def _clear(store: Store, place: Directory) -> None:
+    for name in _left(store.collections()):
+        store.drop(name)
+    for name in _left(place.names()):
+        place.delete(name)
+
+
+def _left(names: Iterable[str]) -> list[str]:
+    """Names of probes that began long ago."""
+    oldest = f"{PREFIX}{time.time() - LEFT_AFTER_S:.0f}"
+    return [name for name in names if name.startswith(PREFIX) and name < oldest]
+
+
 @contextmanager
-def _file(import_uri: str, name: str, rows: list[Row]) -> Iterator[str]:
+def _file(place: Directory, uri: str, name: str, rows: list[Row]) -> Iterator[str]:
     """Rows as a file for the server to read; gives the server's name of it."""
-    place = require_writable(import_uri, "milvus.import_uri")
     with place.output(name) as stream:
         pq.write_table(pa.Table.from_pylist(rows, schema.ROW_SCHEMA(DIM)), stream)
-    try:
-        [path] = server_paths(import_uri, [f"{import_uri.rstrip('/')}/{name}"])
+    with _cleared(lambda: place.delete(name)):
+        [path] = server_paths(uri, [f"{uri}/{name}"])
         yield path
-    finally:
-        place.filesystem.delete_file(place.path(name))
 
 
 @contextmanager
 def _collection(store: Store, name: str) -> Iterator[None]:
     store.create(name, schema.pictures(DIM), description="")
+    with _cleared(lambda: store.drop(name)):
+        yield
+
+
+@contextmanager
+def _cleared(clear: Callable[[], None]) -> Iterator[None]:
+    """Clear up after a block, unless it lost the server: then an import job may still be running."""
     try:
         yield
-    finally:
-        store.drop(name)
+    except VitrineError as error:
+        if not error.retriable:
+            clear()
+        raise
+    clear()
 
 
 def _key(number: int) -> str:
