@@ -1,4 +1,4 @@
-"""Pictures mutated by a seed, so that each can be made again: blindly, and knowing how their format is built."""
+"""Pictures mutated blindly, and knowing how their format is built, as a source of chance decides."""
 
 import random
 import struct
@@ -148,9 +148,8 @@ MUTATIONS: tuple[Mutation, ...] = (
 )
 
 
-def mutated(seed: int) -> bytes:
+def mutated(rng: random.Random) -> bytes:
     """A picture with one to four mutations."""
-    rng = random.Random(seed)
     data = rng.choice(samples())
     for _ in range(rng.randrange(1, 5)):
         data = rng.choice(MUTATIONS)(data or b"\0", rng)
