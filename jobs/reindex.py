@@ -74,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def reindex(settings: Settings, *, make_embedder: Callable[[], Embedder] | None = None) -> Report:
     """Do the whole job; `make_embedder` stands in for the engine of the settings and is sent to the executors."""
-    model, way = check(settings)
+    model = check(settings)
     with runs.opened(settings, model.spec.model_id, now=datetime.now(UTC)) as (run, confirm):
-        job = begin(settings, run, model, way=way, make_embedder=make_embedder, confirm=confirm)
+        job = begin(settings, run, model, make_embedder=make_embedder, confirm=confirm)
         with spark.session(f"vitrine reindex {run.name}", settings.spark, log=run.log) as session:
             plan = make_plan(job, session)
             if (earlier := summary.finished_before(run, settings.milvus)) is not None:

@@ -42,8 +42,8 @@ class Job:
     place_of_report: Directory
 
 
-def check(settings: Settings) -> tuple["Weights", Way]:
-    """Check what can be checked before any work; returns the model, and how rows will come into the database."""
+def check(settings: Settings) -> "Weights":
+    """Check what can be checked before any work; returns the model."""
     from vitrine.vision import weights
 
     fetch.check(settings.pictures)
@@ -55,9 +55,7 @@ def check(settings: Settings) -> tuple["Weights", Way]:
         logger.warning(model.notice)
     with connect(settings.milvus) as store:
         changeover.replaced(store, settings.milvus.alias, model.spec.model_id, change=settings.model.change)
-        way = bulk.choose(store, settings.milvus)
-    logger.info("rows come in by %s", way)
-    return model, way
+    return model
 
 
 def begin(
@@ -65,11 +63,10 @@ def begin(
     run: Run,
     model: "Weights",
     *,
-    way: Way,
     make_embedder: Callable[[], Embedder] | None,
     confirm: Callable[[], None],
 ) -> Job:
-    """Prove that every place can be written, and publish the model."""
+    """Prove that every place can be written, choose how rows come into the database, and publish the model."""
     from vitrine.vision import model_store
 
     logger.info("run %s in %s: after an interruption the same --run goes on", run.name, run.uri)
@@ -78,6 +75,9 @@ def begin(
     require_writable(models, "model.store")
     require_writable(run.rows_uri, "milvus.import_uri" if run.import_uri else "work")
     place_of_report = require_writable(settings.report or run.file("report"), "report")
+    with connect(settings.milvus) as store:
+        way = bulk.choose(store, settings.milvus)
+    logger.info("rows come in by %s", way)
     model_store.publish(model, models)
     request = EngineRequest(model.spec, settings.model, settings.pictures, models, settings.model.device)
     features = FeatureStore(settings.features_uri, run.model_id, model.spec.dim)

@@ -2,7 +2,6 @@
 
 Writes  bench-results/TIME-load.json: seconds to write the files, to load them, and until all is in the index.
 Run     .venv/bin/python tests/bench/load.py [--rows N] [--dims 256 512]
-        The third way needs pip install 'pymilvus[bulk_writer]', and is left out without it.
 """
 
 import argparse
@@ -14,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench-results"
 INSERT, IMPORT, WRITER = "insert", "import", "pymilvus writer + import"
 WRITTEN_AT_ONCE = 2_000
-WRITER_IS_HERE = find_spec("minio") is not None  # pip install 'pymilvus[bulk_writer]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +65,10 @@ def _on_one_server(rows: int, dims: list[int]) -> list[Taken]:
     from vitrine.settings import Milvus
     from vitrine.telemetry import progress
 
-    ways = (2 + WRITER_IS_HERE) * len(dims)
-    with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as home, progress("bench", ways, "ways") as shown:
+    with (
+        tempfile.TemporaryDirectory(prefix="vitrine-bench-") as home,
+        progress("bench", 3 * len(dims), "ways") as shown,
+    ):
         server = milvus.start(Path(home, "server"))
         place = Milvus(uri=server.uri, token_file=server.token_file, import_uri=f"{home}/imports")
         try:
@@ -94,7 +93,7 @@ def _ways(place: Any, rows: int, dim: int, done: Callable[[], object]) -> Iterat
 
     ways = ((INSERT, _staged, insert), (IMPORT, _staged, imported), (WRITER, _by_pymilvus, imported))
     with connect(place) as store:
-        for number, (way, write, fill) in enumerate(ways if WRITER_IS_HERE else ways[:2]):
+        for number, (way, write, fill) in enumerate(ways):
             yield _measured(store, f"bench_{dim}_{number}", way, (rows, dim, place.import_uri), write, fill)
             done()
 
@@ -180,7 +179,6 @@ def _ratios(taken: list[Taken]) -> dict[str, float]:
         f"import / {other}, {dim}-d": round(rate[IMPORT, dim] / rate[other, dim], 2)
         for dim in dict.fromkeys(one.dim for one in taken)
         for other in (INSERT, WRITER)
-        if (other, dim) in rate
     }
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -45,12 +46,16 @@ reindex(settings, make_embedder=functools.partial(FakeEmbedder, dim=16))
 
 @dataclass(frozen=True)
 class Point:
-    """The driver dies at a call or return of a function, drawn from the first `most`, in this phase of the run."""
+    """The driver dies at a call or return of a function, drawn from the first `most`, in this phase of the run.
+
+    Rows come in by insert or import.
+    """
 
     event: str
     function: str
     phase: str
     most: int = 1
+    by: str = "insert"
 
 
 POINTS = {
@@ -58,10 +63,16 @@ POINTS = {
     "embedded": Point("return", "embed", "embed"),
     "staging": Point("return", "join_hits", "reuse"),
     "loading": Point("return", "MilvusStore.insert", "load", most=9),
+    "importing": Point("return", "submit", "load", by="import"),
     "indexing": Point("return", "MilvusStore.prepare", "index", most=2),
     "before the swap": Point("call", "swap", "keep"),
 }
 QUICK = ("loading", "before the swap")
+
+
+def load_by(way: str, place: Path) -> dict[str, object]:
+    """Settings that have rows come in this way."""
+    return {"load": way, "insert_bytes": 10_000} | ({"import_uri": str(place)} if way == "import" else {})
 
 
 @pytest.fixture
@@ -127,12 +138,12 @@ def watched(shop) -> Iterator[list[str]]:
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in POINTS]
 )
 def test_a_driver_killed_at_any_point_leaves_the_alias_and_the_same_run_ends_as_if_undisturbed(
-    name, serving, shop, server_shop
+    name, serving, shop, server_shop, tmp_path
 ) -> None:
     point, other = POINTS[name], serving(shop)
     other.run("second")
-    shop = serving(server_shop(f"killed_at_{point.phase}_{point.event}"))
-    milvus = {"insert_bytes": 10_000}
+    shop = serving(server_shop(f"killed_at_{point.phase}_{point.event}_{point.by}"))
+    milvus = load_by(point.by, tmp_path / "imports")
     settings = shop.settings("second", milvus=milvus)
     values = json.dumps({**settings.model_dump(mode="json", exclude_unset=True)})
     nth = random.Random(name).randint(1, point.most)
@@ -197,20 +208,25 @@ def dying(server: local.Server, event: str, function: str, nth: int) -> Iterator
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("event", "function", "most", "phase"),
-    [("call", "MilvusStore.insert", 9, "load"), ("call", "MilvusStore.prepare", 2, "index")],
+    ("event", "function", "most", "phase", "by"),
+    [
+        ("call", "MilvusStore.insert", 9, "load", "insert"),
+        ("return", "submit", 1, "load", "import"),
+        ("call", "MilvusStore.prepare", 2, "index", "insert"),
+    ],
 )
 def test_a_database_killed_in_load_or_index_is_waited_for(
-    event, function, most, phase, own_server, serving, shop, tmp_path
+    event, function, most, phase, by, own_server, serving, shop, tmp_path
 ) -> None:
     database = {"uri": own_server.uri, "token_file": str(own_server.token_file), "timeout_s": 10}
     serving(shop).run("second")
     (tmp_path / "killed").mkdir()
     killed = serving(replace(shop, place=tmp_path / "killed", database=database))
     with dying(own_server, event, function, random.Random(function).randint(1, most)) as hit:
-        report = killed.run("second", milvus={"insert_bytes": 10_000, "patience_s": 120})
+        report = killed.run("second", milvus=load_by(by, tmp_path / "imports") | {"patience_s": 120})
         assert hit == [function]
         phases = [entry.what for entry in Journal(directory(str(killed.place / "work/runs/second"))).entries()]
-        assert phase in phases
+        assert phases.count("load") == (1 if phase == "index" else 2)
+        assert report.load.startswith(by)
         assert rows_of(killed) == rows_of(shop)
         assert killed.served().name == report.collection

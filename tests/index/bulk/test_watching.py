@@ -64,6 +64,15 @@ def test_one_failed_job_fails_the_load_with_the_servers_reason_in_one_line_once_
     assert caplog.messages == ["import failed collection=shop__1 job=b reason=float vector is irregular"]
 
 
+def test_jobs_that_a_restart_of_the_server_ended_may_be_asked_for_again_unless_another_failed():
+    lost = JobState(Phase.LOST, reason="task marked failed as service restarted")
+
+    with pytest.raises(Unavailable, match=r"^import job b into shop__1 failed: task marked failed as service"):
+        rows_of(Script(a=[DONE], b=[lost]))
+    with pytest.raises(BadInput, match=r"^import job b into shop__1 failed: no such file"):
+        rows_of(Script(a=[lost], b=[JobState(Phase.FAILED, reason="no such file")]))
+
+
 def test_an_outage_is_outwaited():
     script = Script(a=[importing(1), AWAY, AWAY, AWAY, DONE])
 

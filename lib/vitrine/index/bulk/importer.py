@@ -17,11 +17,13 @@ class Phase(StrEnum):
     IMPORTING = "importing"
     DONE = "done"
     FAILED = "failed"
+    LOST = "lost"
+    """Failed since the server started anew meanwhile: another job may do better."""
 
     @property
     def ended(self) -> bool:
         """Whether the job writes no more."""
-        return self in {Phase.DONE, Phase.FAILED}
+        return self in {Phase.DONE, Phase.FAILED, Phase.LOST}
 
 
 @dataclass(frozen=True, slots=True)

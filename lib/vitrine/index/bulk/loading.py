@@ -48,6 +48,7 @@ def outwait(milvus: Milvus, journal: Directory) -> int:
     """
     jobs = _journalled(journal)
     if jobs:
+        logger.info("waiting for import jobs of earlier attempts jobs=%d", len(jobs))
         with open_importer(milvus) as importer:
             for _ in watch(importer, jobs, milvus):
                 pass

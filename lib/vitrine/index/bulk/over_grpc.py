@@ -24,6 +24,8 @@ _PHASES = {
     common_pb2.ImportFailed: Phase.FAILED,
     common_pb2.ImportFailedAndCleaned: Phase.FAILED,
 }
+_RESTARTED = "service restarted"
+"""What 2.3 says of jobs that it finds unfinished when it starts; there is no code for it."""
 
 
 def version(milvus: Milvus, opened: grpc.Channel) -> Version:
@@ -71,11 +73,12 @@ class GrpcImporter:
                 raise
             return JobState(Phase.FAILED, reason=str(error))
         told = {pair.key: pair.value for pair in answer.infos}
+        phase, reason = _PHASES.get(answer.state, Phase.IMPORTING), told.get("failed_reason", "")
         return JobState(
-            _PHASES.get(answer.state, Phase.IMPORTING),
+            Phase.LOST if phase is Phase.FAILED and _RESTARTED in reason else phase,
             rows=answer.row_count,
             percent=int(told.get("progress_percent") or 0),
-            reason=told.get("failed_reason", ""),
+            reason=reason,
         )
 
 

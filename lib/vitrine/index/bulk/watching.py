@@ -33,22 +33,27 @@ def see_through(
 
     Raises:
         BadInput: a job failed, with the server's reason.
-        Unavailable: as `watch`.
+        Unavailable: jobs were lost, and none failed otherwise; or as `watch`.
     """
     told = 0
-    failed: dict[str, str] = {}
+    failed: dict[str, JobState] = {}
     for states in watch(importer, jobs, milvus):
         for job, state in states.items():
-            if state.phase is Phase.FAILED and job not in failed:
-                failed[job] = " ".join(state.reason.split())
-                logger.warning("import failed collection=%s job=%s reason=%s", collection, job, failed[job])
+            if state.phase in {Phase.FAILED, Phase.LOST} and job not in failed:
+                failed[job] = state
+                logger.warning("import failed collection=%s job=%s reason=%s", collection, job, _line(state.reason))
         rows = sum(state.rows for state in states.values())
         if progress and rows > told:
             progress(rows - told)
         told = rows
-    for job, reason in failed.items():
-        raise BadInput(f"import job {job} into {collection} failed: {reason}")
+    for job, state in sorted(failed.items(), key=lambda item: item[1].phase is Phase.LOST):
+        kind = Unavailable if state.phase is Phase.LOST else BadInput
+        raise kind(f"import job {job} into {collection} failed: {_line(state.reason)}")
     return told
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def watch(importer: Importer, jobs: Sequence[str], milvus: Milvus) -> Iterator[Mapping[str, JobState]]:
