@@ -134,6 +134,7 @@ def watched(shop) -> Iterator[list[str]]:
         thread.join()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in POINTS]
 )
@@ -149,7 +150,7 @@ def test_a_driver_killed_at_any_point_leaves_the_alias_and_the_same_run_ends_as_
     nth = random.Random(name).randint(1, point.most)
     command = [sys.executable, "-c", CHILD, point.event, point.function, str(nth), values]
     with watched(shop) as seen:
-        killed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+        killed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         entries = Journal(directory(str(shop.place / "work/runs/second"))).entries()
         assert entries[-1].what == point.phase
@@ -226,7 +227,7 @@ def test_a_database_killed_in_load_or_index_is_waited_for(
         report = killed.run("second", milvus=load_by(by, tmp_path / "imports") | {"patience_s": 120})
         assert hit == [function]
         phases = [entry.what for entry in Journal(directory(str(killed.place / "work/runs/second"))).entries()]
-        assert phases.count("load") == (1 if phase == "index" else 2)
+        assert phases.count(phase) == 2
         assert report.load.startswith(by)
         assert rows_of(killed) == rows_of(shop)
         assert killed.served().name == report.collection
