@@ -139,18 +139,52 @@ def test_values_arrive_unchanged_whatever_they_hold(paths: list[str], uri: str) 
     assert given_settings.features.uri == uri
 
 
-def test_help_explains_every_setting_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+def names(*left_out: str) -> list[str]:
+    return [name for name, _ in flags.walk(Settings) if name.partition(".")[0] not in left_out]
+
+
+@pytest.mark.parametrize(
+    ("home", "others"), [("", ("recommend", "evaluate")), ("recommend", ("evaluate",)), ("evaluate", ())]
+)
+def test_help_explains_every_setting_of_the_program_and_ends_well(
+    capsys: pytest.CaptureFixture[str], home: str, others: tuple[str, ...]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        load("--milvus.uri=x", "--help")
+        flags.load(["--milvus.uri=x", "--help"], program="job.py", story="A story.", home=home)
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    assert "Reindex: a catalogue in." in shown
+    assert "A story." in shown
     words = " ".join(shown.split())
-    for name, field in flags.walk(Settings):
-        assert field.description in words
-        assert f"--{name}" in shown or name == "milvus.token"
+    descriptions = {name: " ".join(str(field.description).split()) for name, field in flags.walk(Settings)}
+    for name in names(*others):
+        flag = name.removeprefix("recommend.").removeprefix("evaluate.") if home else name
+        assert descriptions[name] in words
+        assert f"--{flag}" in shown or name == "milvus.token"
     assert "--milvus.token=" not in shown
     assert max(map(len, shown.splitlines())) <= 110
+
+
+def test_a_program_leaves_the_name_of_its_own_branch_out() -> None:
+    def given(home: str, *arguments: str) -> Settings:
+        return flags.load(arguments, program="job.py", story="", home=home)
+
+    assert given("recommend", "--columns.session=invoice", "--types.buy", "2").recommend.types == {"buy": 2.0}
+    assert given("recommend", "--columns.user=customer").recommend.columns.user == "customer"
+    assert given("", "--columns.product-id=sku").columns.product_id == "sku"
+    both = given("evaluate", "--measure", "llr", "--recommend.measure=jaccard", "--top=7")
+    assert (both.evaluate.measure, both.recommend.measure, both.recommend.top) == (["llr"], ["jaccard"], 7)
+    with pytest.raises(BadSettings, match=r"^--top: Input should be greater"):
+        given("recommend", "--top=0")
+
+
+def test_a_switch_needs_no_value() -> None:
+    def tune(*arguments: str) -> bool:
+        return flags.load(arguments, program="job.py", story="", home="evaluate").evaluate.tune
+
+    assert (tune("--tune"), tune("--tune=true"), tune("--tune", "--seed=1"), tune("--tune=false"), tune()) == (
+        *(True, True, True),
+        *(False, False),
+    )
 
 
 def test_help_and_table_do_not_show_the_token(
@@ -193,10 +227,12 @@ def test_a_file_that_is_no_toml_is_named(file: Callable[[str], Path], text: str)
 
 
 def test_the_table_has_a_row_for_every_setting() -> None:
-    rows = flags.settings_table().splitlines()
-    names = [name for name, _ in flags.walk(Settings)]
-    assert [row.split("`")[1] for row in rows[2:]] == names
-    assert {row.count("|") for row in rows} == {4}
+    rows: list[str] = []
+    for branch in ("recommend", "evaluate", ""):
+        head, line, *table = flags.settings_table(branch).splitlines()
+        rows += table
+    assert sorted(row.split("`")[1] for row in rows) == sorted(names())
+    assert {row.count("|") for row in (head, line, *rows)} == {4}
 
 
 @pytest.mark.parametrize(

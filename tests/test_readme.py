@@ -14,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 READMES = [*sorted(ROOT.glob("*/README.md")), ROOT / "README.md"]
 
 
-def test_the_settings_table_is_that_of_the_settings_tree() -> None:
+@pytest.mark.parametrize("branch", ["", "recommend", "evaluate"])
+def test_the_settings_tables_are_those_of_the_settings_tree(branch: str) -> None:
     text = (ROOT / "jobs/README.md").read_text()
-    assert text.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0] == settings_table()
+    mark = f"<!-- settings {branch} -->" if branch else "<!-- settings -->"
+    assert text.partition(f"{mark}\n")[2].partition("\n<!-- /settings -->")[0] == settings_table(branch)
 
 
 def test_every_key_of_the_report_is_documented() -> None:
@@ -52,6 +54,6 @@ def test_make_targets_and_flags_in_readmes_exist(readme: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"`?make ([a-z-]+)(?=[`\s)])", text)) - {"s", "it"}
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
-    known = settings_table()
+    known = settings_table() + settings_table("recommend").replace("`recommend.", "`")
     flags = set(re.findall(r"--((?:columns|model|milvus|gates|features|pictures)\.[a-z_0-9]+)", text))
     assert [flag for flag in flags if f"`{flag}`" not in known] == []

@@ -6,8 +6,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.settings.catalogue import Columns, Pictures
+from vitrine.settings.evaluate import Evaluate
 from vitrine.settings.milvus import Gates, Milvus, Name
 from vitrine.settings.model import Model
+from vitrine.settings.recommend import Recommend
 from vitrine.settings.section import Section
 
 
@@ -38,8 +40,10 @@ class Settings(BaseSettings):
     features: Features = Features()
     pictures: Pictures = Pictures()
     gates: Gates = Gates()
+    recommend: Recommend = Recommend()
+    evaluate: Evaluate = Evaluate()
     as_of: datetime | None = None
-    """Moment that the catalogue shows, ISO 8601, UTC where it names no zone; by default the start of the run."""
+    """Moment that catalogue or events show, ISO 8601, UTC where it names no zone; by default the start of the run."""
     work: str = Field(default=".vitrine", min_length=1)
     """Directory for the state of runs; shared storage on a cluster."""
     run: Name | None = None
