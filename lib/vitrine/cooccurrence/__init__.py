@@ -1,0 +1,1 @@
+"""Recommendations from the clickstream: cleaned events, pairs counted in sessions, measures, lists."""
