@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitrine.rendering import draw, look, webp
-from vitrine.report import Neighbours, Page, Tile, render, write
+from vitrine.report import Contest, Contestant, Neighbours, Page, Tile, TopList, render, write
 
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)>$title ${body} $"
 PICTURE = webp(draw(look(2), size=32))
@@ -20,6 +20,11 @@ PICTURE = webp(draw(look(2), size=32))
 
 def tile(words: str = "mug", *, score: float | None = None) -> Tile:
     return Tile(PICTURE, caption=words, note=words, score=score)
+
+
+def contest(words: str) -> Contest:
+    ours = Contestant(words, {words: 0.5, "hr@10": 0.25}, {words: (0.4, 0.6)}, note=words)
+    return Contest(words, (ours, Contestant("popularity", {words: 0.75})), plotted=(words,), marked=words, aside=words)
 
 
 def full_page(words: str) -> Page:
@@ -33,6 +38,8 @@ def full_page(words: str) -> Page:
         rejects=(tile(words),),
         rejects_by_reason={words: 2},
         gallery=(Neighbours(tile(words), (tile(words, score=0.5),)), Neighbours(tile(words), ())),
+        top_lists=(TopList(words, words, ((words, words),)),),
+        contests=(contest(words),),
         notes=(words,),
     )
 
@@ -67,7 +74,7 @@ def test_a_hostile_string_anywhere_adds_no_tag_and_no_attribute():
 
 
 def test_a_hostile_string_is_shown_as_it_is():
-    strings_in_a_full_page = 17
+    strings_in_a_full_page = 28
     assert "".join(Tags(render(full_page(HOSTILE))).texts).count(HOSTILE) == strings_in_a_full_page
 
 
@@ -87,10 +94,12 @@ def test_what_is_empty_is_left_out():
     )
     assert headings == ["Neighbours"]
     assert re.findall(r"<h2>(\w+)", render(full_page("mug"))) == [
+        "mug",
         "Rows",
         "Time",
         "Facts",
         "Neighbours",
+        "Lists",
         "Rejects",
         "Notes",
     ]
@@ -162,3 +171,23 @@ def test_a_number_that_json_cannot_hold_leaves_the_old_report(tmp_path: Path, nu
         write(tmp_path, Page("new", "s"), {"recall_at_10": number})
     assert "<title>old</title>" in (tmp_path / "report.html").read_text("utf-8")
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == {"recall_at_10": 1.0}
+
+
+def test_contestants_are_drawn_as_long_as_their_figures():
+    tags = Tags(render(Page(title="t", summary="s", contests=(contest("ndcg@10"),))))
+    bars = [bar for bar in tags.named("rect") if bar["class"] in ("default", "other")]
+    assert [(bar["class"], bar["width"]) for bar in bars] == [("default", "33.33%"), ("other", "50.00%")]
+    assert [line["x1"] for line in tags.named("line")] == ["62.67%"]
+
+
+def test_the_best_figure_of_a_column_stands_out_and_a_missing_one_is_empty():
+    page = render(Page(title="t", summary="s", contests=(contest("ndcg@10"),)))
+    assert "<td><strong>0.7500</strong></td><td></td>" in page
+    assert '<td title="0.4000 to 0.6000">0.5000</td><td><strong>0.2500</strong></td>' in page
+
+
+def test_a_list_shows_its_rows_in_order_each_with_its_figure():
+    document = render(Page("t", "s", top_lists=(TopList("mug", "sold 3 times", (("saucer", "2"), ("spoon", "1"))),)))
+    parts = ["<h3>", ">mug<", "sold 3 times", "saucer", "<span>2</span>", "spoon", "<span>1</span>", "</ol>"]
+    places = [document.index(part) for part in parts]
+    assert places == sorted(places)

@@ -26,6 +26,39 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True)
+class TopList:
+    """What goes with something, best first: each with a figure beside it."""
+
+    title: str
+    note: str
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """What is compared, with its figures by name; `intervals` say how sure some of them are."""
+
+    name: str
+    figures: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Contestants by the same figures, in the order in which they are shown.
+
+    `plotted` names the figures that are drawn, `marked` the contestant that stands out.
+    """
+
+    title: str
+    contestants: tuple[Contestant, ...]
+    plotted: tuple[str, ...]
+    marked: str = ""
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A report page; what is empty is left out, and no text needs escaping.
 
@@ -40,4 +73,6 @@ class Page:
     rejects: tuple[Tile, ...] = ()
     rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
     gallery: tuple[Neighbours, ...] = ()
+    top_lists: tuple[TopList, ...] = ()
+    contests: tuple[Contest, ...] = ()
     notes: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from vitrine.report import contests
 from vitrine.report.markup import element, text, tile, words
-from vitrine.report.page import Neighbours, Tile
+from vitrine.report.page import Contest, Neighbours, Tile, TopList
 
 TINTS = 6
 STAGE_HEIGHT = 40
@@ -89,6 +90,32 @@ def reject_tiles(rejects: tuple[Tile, ...], by_reason: Mapping[str, int]) -> str
     return _section("Rejects", chips, tiles)
 
 
+def list_section(lists: tuple[TopList, ...]) -> str:
+    """Lists side by side, each with its title above it."""
+    if not lists:
+        return ""
+    shown = (
+        element(
+            "div",
+            element("h3", words(one.title)),
+            element("p", words(one.note), class_="quiet") if one.note else "",
+            element("ol", *(element("li", words(name), element("span", text(figure))) for name, figure in one.rows)),
+            class_="list",
+        )
+        for one in lists
+    )
+    return _section("Lists", element("div", *shown, class_="columns"))
+
+
+def contest_section(contest: Contest) -> str:
+    """Contestants side by side: plots, and the table of all figures."""
+    if not contest.contestants:
+        return ""
+    return _section(
+        contest.title, contests.plots(contest), contests.table(contest), aside=contest.aside, kind="contest"
+    )
+
+
 def note_list(notes: tuple[str, ...]) -> str:
     """Remarks in full sentences."""
     return (
@@ -98,9 +125,9 @@ def note_list(notes: tuple[str, ...]) -> str:
     )
 
 
-def _section(heading: str, *content: str, aside: str = "") -> str:
+def _section(heading: str, *content: str, aside: str = "", kind: str = "") -> str:
     beside = element("small", text(aside)) if aside else ""
-    return element("section", element("h2", text(heading), beside), *content, class_=heading.lower())
+    return element("section", element("h2", text(heading), beside), *content, class_=kind or heading.lower())
 
 
 def _stage(name: str, seconds: float, *, top: int, share: float) -> str:

@@ -16,10 +16,12 @@ def render(page: Page) -> str:
     """The page as one HTML document: no script, nothing from another host, pictures inside."""
     files = resources.files("vitrine.report")
     body = (
+        *map(sections.contest_section, page.contests),
         sections.counts_bar(page.counts),
         sections.stage_plot(page.stage_seconds),
         sections.fact_list(page.facts),
         sections.neighbour_gallery(page.gallery),
+        sections.list_section(page.top_lists),
         sections.reject_tiles(page.rejects, page.rejects_by_reason),
         sections.note_list(page.notes),
     )

@@ -1,0 +1,1 @@
+"""Judging recommendations on what happened next: protocols, lists of measures, and their fitting."""
