@@ -33,6 +33,12 @@ def store(request: pytest.FixtureRequest) -> Store:
     return MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
+@pytest.fixture(params=["memory", "lite"])
+def near_store(request: pytest.FixtureRequest) -> Store:
+    """For what a real server is asked in one test of its own, since each of its collections takes seconds."""
+    return MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def picture() -> Callable[..., Row]:
     """A row: `picture("a/0", [1, 0])`, or with any property of the product."""
@@ -71,3 +77,17 @@ def unit() -> Callable[..., Vectors]:
         return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
     return draw
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Callable[..., list[str]]:
+    """`parquet("name", [row, ...], ...)`: a Parquet file for each list of rows, all with the columns of the first."""
+
+    def write(name: str, *parts: list[dict[str, object]]) -> list[str]:
+        fields = pa.Table.from_pylist(parts[0]).schema
+        files = [str(tmp_path / f"{name}-{number}.parquet") for number in range(len(parts))]
+        for file, rows in zip(files, parts, strict=True):
+            pq.write_table(pa.Table.from_pylist(rows, schema=fields), file)
+        return files
+
+    return write

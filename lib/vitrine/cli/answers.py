@@ -109,8 +109,10 @@ def status(settings: Settings) -> Iterator[str]:
         yield f"alias       {alias}"
         yield f"serves      {served.name}"
         yield f"rows        {store.count(served.name)}"
-        yield f"exceptions  {store.count(served.ledger)} products whose pictures are missing or that are deleted"
-        yield f"model       {served.facts.model_id}, {served.facts.dim} dimensions"
+        if served.ledger:
+            yield f"exceptions  {store.count(served.ledger)} products whose pictures are missing or that are deleted"
+        if served.facts.model_id:
+            yield f"model       {served.facts.model_id}, {served.facts.dim} dimensions"
         yield f"as of       {datetime.fromisoformat(served.facts.as_of):%Y-%m-%d %H:%M:%S %Z}"
         earlier = ", ".join(one.name for one in collections.candidates(store, alias))
         yield f"rollback    {earlier or 'nothing earlier is kept'}"

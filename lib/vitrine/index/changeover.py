@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vitrine.errors import BadInput
 from vitrine.index import ledger
 from vitrine.index.collections import Collection, current
+from vitrine.index.schema import Contents
 from vitrine.index.store import Store, connect
 from vitrine.settings import Milvus
 
@@ -13,9 +14,10 @@ def replaced(store: Store, alias: str, model_id: str, *, change: bool) -> Collec
     """What a new collection of `model_id` would replace, or None if the alias serves nothing yet.
 
     Raises:
-        BadInput: it serves another model and `change` does not allow that, or a collection that Vitrine did not make.
+        BadInput: it serves another model and `change` does not allow that, or no products, or a collection that
+            Vitrine did not make.
     """
-    served = current(store, alias)
+    served = current(store, alias, Contents.PRODUCTS)
     if served and served.facts.model_id != model_id and not change:
         raise BadInput(
             f"alias {alias} serves {served.name} of model {served.facts.model_id}, this run has model "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from vitrine.errors import BadInput, BadSettings, VitrineError
 from vitrine.index import schema
+from vitrine.index.schema import Contents
 from vitrine.index.store import Store
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,21 @@ class Facts:
     previous: str = ""
     created_us: int = 0
     schema_version: int = schema.SCHEMA_VERSION
+    contents: Contents = Contents.PRODUCTS
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A catalogue collection with its ledger; both are physical names."""
+    """A collection, of products with its ledger; both are physical names, the ledger's is empty for other contents."""
 
     name: str
     ledger: str
     facts: Facts
+
+    @property
+    def names(self) -> list[str]:
+        """All that belongs to it, the collection itself last."""
+        return [name for name in (self.ledger, self.name) if name]
 
 
 def collection_name(alias: str, run: str, attempt: int = 1) -> str:
@@ -79,27 +86,30 @@ def parse(description: str, collection: str) -> Facts:
             f"collection {collection} has schema version {found['schema_version']}, "
             f"this program needs {schema.SCHEMA_VERSION}: choose another milvus.alias and reindex"
         )
-    known = {field.name for field in fields(Facts)}
-    return Facts(**{name: value for name, value in found.items() if name in known})
+    if (contents := found.get("contents", Contents.PRODUCTS)) not in set(Contents):
+        raise BadInput(f"collection {collection} holds {contents}, which this program does not know: use a newer one")
+    known = {field.name for field in fields(Facts)} & found.keys()
+    return Facts(**{**{name: found[name] for name in known}, "contents": Contents(contents)})
 
 
 def create(store: Store, facts: Facts, *, attempt: int = 1) -> Collection:
-    """Make an empty ledger and an empty collection under the run's first free name from this attempt's on.
+    """Make an empty collection, of products with a ledger, under the run's first free name from this attempt's on.
 
     `previous` and `created_us` of the facts are filled in here. An attempt of the same run is nothing to go back to.
 
     Raises:
-        BadInput: the alias serves a collection that Vitrine did not make.
+        BadInput: the alias serves other contents, or a collection that Vitrine did not make.
     """
-    served = current(store, facts.alias)
+    served = current(store, facts.alias, facts.contents)
     previous = "" if served is None else served.name if served.facts.run != facts.run else served.facts.previous
     facts = replace(facts, previous=previous, created_us=time.time_ns() // 1000)
     taken = set(store.collections())
     while {collection_name(facts.alias, facts.run, attempt), ledger_name(facts.alias, facts.run, attempt)} & taken:
         attempt += 1
     made = _collection(collection_name(facts.alias, facts.run, attempt), facts)
-    store.create(made.ledger, schema.LEDGER, description=describe(facts))
-    store.create(made.name, schema.pictures(facts.dim), description=describe(facts))
+    if made.ledger:
+        store.create(made.ledger, schema.LEDGER, description=describe(facts))
+    store.create(made.name, schema.layout(facts.contents, facts.dim), description=describe(facts))
     return made
 
 
@@ -112,15 +122,19 @@ def find(store: Store, name: str) -> Collection:
     return _collection(name, parse(store.description(name), name))
 
 
-def current(store: Store, alias: str) -> Collection | None:
+def current(store: Store, alias: str, contents: Contents | None = None) -> Collection | None:
     """What the alias serves, or None if there is no such alias.
 
     Raises:
-        BadInput: it serves a collection that Vitrine did not make, or the alias is a collection's name.
+        BadInput: it serves other contents than those wanted, or a collection that Vitrine did not make, or the alias
+            is a collection's name.
     """
     name = store.resolve(alias)
     if name is not None:
-        return find(store, name)
+        served = find(store, name)
+        if contents not in {None, served.facts.contents}:
+            raise BadInput(f"alias {alias} serves {served.facts.contents}, not {contents}: choose another alias")
+        return served
     if alias in store.collections():
         raise BadInput(f"{alias} is a collection, not an alias: choose another milvus.alias")
     return None
@@ -181,9 +195,9 @@ def retire(store: Store, alias: str, keep: int) -> list[str]:
 def drop(store: Store, collection: Collection) -> list[str]:
     """Drop a collection that no alias points at, and its ledger; returns the names."""
     # The collection goes last: what is left of an interrupted call is found again.
-    store.drop(collection.ledger)
-    store.drop(collection.name)
-    return [collection.ledger, collection.name]
+    for name in collection.names:
+        store.drop(name)
+    return collection.names
 
 
 def drop_attempts(store: Store, alias: str, run: str) -> list[str]:
@@ -219,7 +233,7 @@ def _made_for(store: Store, alias: str) -> list[Collection]:
 
 
 def _collection(name: str, facts: Facts) -> Collection:
-    return Collection(name, _ledger_of(facts.alias, name), facts)
+    return Collection(name, _ledger_of(facts.alias, name) if facts.contents is Contents.PRODUCTS else "", facts)
 
 
 def _ledger_of(alias: str, name: str) -> str:

@@ -12,7 +12,6 @@ from vitrine.product import MAX_IMAGES, deletion_wins
 
 Missing = tuple[int, str, str]
 
-CONSTANT_VECTOR = [1.0, 0.0]
 IMAGES = "images"
 """Milvus 2.3 takes only objects as JSON, so the list of missing pictures stands below this key."""
 MISSING_MAX_BYTES = (schema.JSON_MAX_BYTES - len(f'{{"{IMAGES}":[]}}')) // MAX_IMAGES - len(",")
@@ -40,7 +39,7 @@ def to_row(stated: LedgerRow) -> Row:
         schema.VERSION: stated.version,
         schema.DELETED: stated.deleted,
         schema.MISSING: f'{{"{IMAGES}":[{",".join(entries)}]}}',
-        schema.VECTOR: CONSTANT_VECTOR,
+        schema.VECTOR: list(schema.CONSTANT_VECTOR),
     }
 
 

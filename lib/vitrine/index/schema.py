@@ -1,4 +1,4 @@
-"""The fields of a catalogue collection and of its ledger; speaks no pymilvus, so that workers stay light."""
+"""The fields of each kind of collection; speaks no pymilvus, so that workers stay light."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,9 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 JSON_MAX_BYTES = 65_536
-LEDGER_DIM = 2
+ITEMS_MAX_BYTES = 60_000
+CONSTANT_VECTOR = (1.0, 0.0)
+"""What rows hold that are never searched for by vector: Milvus wants one."""
 
 IMAGE_ID = "image_id"
 PRODUCT_ID = "product_id"
@@ -26,6 +28,22 @@ EVENT_US = "event_us"
 INDEXED_US = "indexed_us"
 DELETED = "deleted"
 MISSING = "missing"
+SUPPORT = "support"
+POPULAR_IN = "popular_in"
+POPULAR_RANK = "popular_rank"
+ITEMS = "items"
+INTEREST_ID = "interest_id"
+USER_HASH = "user_hash"
+INTEREST = "interest"
+WEIGHT = "weight"
+
+
+class Contents(StrEnum):
+    """What a collection behind an alias holds."""
+
+    PRODUCTS = "products"
+    RELATED = "related"
+    USERS = "users"
 
 
 class Kind(StrEnum):
@@ -95,14 +113,38 @@ LEDGER = Layout(
         Field(MISSING, Kind.JSON, JSON_MAX_BYTES),
         Field(VECTOR, Kind.FLOAT_VECTOR),
     ),
-    dim=LEDGER_DIM,
+    dim=len(CONSTANT_VECTOR),
     exact=True,
+)
+
+RELATED_FIELDS = (
+    Field(PRODUCT_ID, Kind.VARCHAR, 256),
+    Field(SUPPORT, Kind.INT64),
+    Field(POPULAR_IN, Kind.VARCHAR, 512, indexed=True),
+    Field(POPULAR_RANK, Kind.INT32),
+    Field(ITEMS, Kind.JSON, ITEMS_MAX_BYTES),
+    Field(VECTOR, Kind.FLOAT_VECTOR),
+)
+
+USER_FIELDS = (
+    Field(INTEREST_ID, Kind.VARCHAR, 80),
+    Field(USER_HASH, Kind.VARCHAR, 64, indexed=True),
+    Field(INTEREST, Kind.INT32),
+    Field(WEIGHT, Kind.DOUBLE),
+    Field(ITEMS, Kind.JSON, ITEMS_MAX_BYTES),
+    Field(VECTOR, Kind.FLOAT_VECTOR),
 )
 
 
 def pictures(dim: int) -> Layout:
     """Layout of a catalogue collection: one row a picture, vectors of `dim`."""
     return Layout(PICTURE_FIELDS, dim)
+
+
+def layout(contents: Contents, dim: int) -> Layout:
+    """Layout of a collection of that kind with vectors of `dim`."""
+    fields = {Contents.PRODUCTS: PICTURE_FIELDS, Contents.RELATED: RELATED_FIELDS, Contents.USERS: USER_FIELDS}
+    return Layout(fields[contents], dim, exact=contents is not Contents.PRODUCTS)
 
 
 def ROW_SCHEMA(dim: int) -> pa.Schema:  # noqa: N802 (a constant of each dim)

@@ -1,6 +1,6 @@
 """Searches that answer products, each once, and the filters that they take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,6 +23,9 @@ FILTERABLE: Mapping[str, type] = {
     schema.POSITION: int,
     schema.VERSION: int,
     schema.PRICE: float,
+    schema.POPULAR_IN: str,
+    schema.POPULAR_RANK: int,
+    schema.USER_HASH: str,
 }
 ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 STORED_FIELDS = tuple(field.name for field in schema.PICTURE_FIELDS)
@@ -73,6 +76,21 @@ def search(
                 answers[i] = hits[:k]
         limit = min(limit * WIDER, MAX_ROWS)
     return [answers[i] for i in range(len(vectors))]
+
+
+def nearest(
+    store: Store, collection: str, vectors: Vectors, k: int, *, filter: str = "", without: Collection[str] = ()
+) -> list[Hit]:
+    """The `k` products nearest to any of the (n, dim) vectors, best first, but for those `without`.
+
+    Each vector asks for `k` and those left out; a product's best answer counts.
+    """
+    best: dict[str, Hit] = {}
+    for hits in search(store, collection, vectors, k + len(without), filter=filter):
+        for hit in hits:
+            if hit.product_id not in without:
+                best[hit.product_id] = max(best.get(hit.product_id, hit), hit, key=lambda one: one.score)
+    return sorted(best.values(), key=lambda hit: -hit.score)[:k]
 
 
 def vectors_of(store: Store, collection: str, product_id: str) -> list[Row]:
