@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +23,7 @@ from pyspark.sql import functions as fn
 from vitrine import flags, recommendation, spark, user_key
 from vitrine.cooccurrence import active, cleaning, measures, pairs, reading, related, sessions, users
 from vitrine.cooccurrence.cleaning import Account
-from vitrine.cooccurrence.examples import Example, examples
+from vitrine.cooccurrence.examples import examples
 from vitrine.cooccurrence.pairs import Counted, PairLimits, PairWeights
 from vitrine.recommendation import Begun, Report
 from vitrine.report import TopList
@@ -97,7 +97,7 @@ def recommend(settings: Settings) -> Report:
     ):
         logger.info("run %s in %s as of %s", run.name, run.uri, run.as_of)
         job = Job(settings, run, session, hashed)
-        cleaned = clean(job)
+        job, cleaned = fit(job, clean(job))
         counted = count(job, cleaned.events)
         made = rank(job, cleaned, counted)
         served = serve(job, made)
@@ -120,6 +120,15 @@ def clean(job: Job) -> Cleaned:
         newest = datetime.fromtimestamp(newest_us / 1e6, UTC)
         capped = sessions.over(events, wanted.session_events)
     return Cleaned(raw, events, account, newest, capped)
+
+
+def fit(job: Job, cleaned: Cleaned) -> tuple[Job, Cleaned]:
+    """With --tune, take shrinkage, decay and weights of event types from the events themselves."""
+    if not job.settings.recommend.tune:
+        return job, cleaned
+    with job.stages.stage("tune"):
+        settings, events = recommendation.fitted(job.settings, job.run, cleaned.events)
+    return replace(job, settings=settings), replace(cleaned, events=events)
 
 
 def count(job: Job, events: DataFrame) -> dict[bool, Counted]:
@@ -145,7 +154,7 @@ def rank(job: Job, cleaned: Cleaned, counted: Mapping[bool, Counted]) -> Made:
         results.write(supports, job.run.within("supports"), "supports", key="product_id", order=["product_id"])
         lists = {name: relate(job, name, counted, living) for name in dict.fromkeys(wanted.measure)}
         serving = job.session.read.parquet(*lists[first].files)
-        shown = show(examples(cleaned.raw, serving, n=SHOWN_LISTS, length=SHOWN_LENGTH))
+        shown = recommendation.top_lists(examples(cleaned.raw, serving, n=SHOWN_LISTS, length=SHOWN_LENGTH))
     with job.stages.stage("users"):
         items = personal(job, cleaned, counted, serving, living)
     tastes = 0
@@ -204,23 +213,16 @@ def serve(job: Job, made: Made) -> list[str]:
         return recommendation.publish(job.settings, job.run, related=made.related[wanted.measure[0]].files)
 
 
-def show(found: Sequence[Example]) -> tuple[TopList, ...]:
-    """Lists as a page shows them."""
-    return tuple(
-        TopList(one.title, f"support {one.support:,}", tuple((title, f"{n:,}") for title, n in one.related))
-        for one in found
-    )
-
-
 def tell(job: Job, cleaned: Cleaned, counted: Mapping[bool, Counted], made: Made, served: Sequence[str]) -> Report:
     """Write the report and remove what was kept for later steps."""
-    of, run = counted[False], job.run
+    wanted, of, run = job.settings.recommend, counted[False], job.run
     told = Report(
         run=run.name,
         as_of=run.as_of.isoformat(),
         events_read=cleaned.account.read,
         events_used=cleaned.account.used,
         events_refused=cleaned.account.refused,
+        fitted=wanted.model_dump(include=recommendation.FITTED) if wanted.tune else {},
         sessions=of.sessions,
         products=of.products,
         pairs=of.pairs.where("product_id < related_id").count(),

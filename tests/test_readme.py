@@ -52,7 +52,7 @@ def test_python_in_readmes_is_python(readme: Path) -> None:
 def test_make_targets_and_flags_in_readmes_exist(readme: Path) -> None:
     text = readme.read_text()
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"`?make ([a-z-]+)(?=[`\s)])", text)) - {"s", "it"}
+    targets = set(re.findall(r"(?:`|^)make ([a-z-]+)(?=[`\s)])", text, re.MULTILINE))
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
     known = settings_table() + settings_table("recommend").replace("`recommend.", "`")
     flags = set(re.findall(r"--((?:columns|model|milvus|gates|features|pictures)\.[a-z_0-9]+)", text))

@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +23,7 @@ RESULTS = ROOT / "bench-results"
 SLOTS = 2
 OURS, JOIN = "vitrine", "self-join"
 _SHORT_STAGE_S = 1.0
+_LOOK_EVERY_S = 0.2
 _SELF_JOIN = """
     WITH numbered AS (
         SELECT *, row_number() OVER
@@ -119,9 +122,9 @@ def _measured(place: Path, events: int, way: str) -> Taken:
     run: Callable[..., int] = _vitrine if way == OURS else _self_join
     with spark.session("vitrine bench", properties, log=place / "jvm.log") as opened:
         before, load, started = cpu_seconds(family(psutil.Process())), load_average(), time.perf_counter()
-        listed = run(opened, str(place / "events"), str(place / f"lists-{way}"))
+        with _peaks() as peaks:
+            listed = run(opened, str(place / "events"), str(place / f"lists-{way}"))
         wall_s = time.perf_counter() - started
-        peaks = _peaks()
         cpu_s = sum(cpu_seconds(family(psutil.Process())).values()) - sum(before.values())
     figures = {"events_per_s": round(events / wall_s), "events_per_cpu_s": round(events / cpu_s)}
     return Taken(
@@ -152,15 +155,37 @@ def _self_join(spark: Any, events: str, lists: str) -> int:
     return int(spark.read.parquet(lists).count())
 
 
-def _peaks() -> dict[str, int]:
-    """Peak memory of the JVM, and of the largest Python worker that still runs."""
+@contextmanager
+def _peaks() -> Iterator[dict[str, int]]:
+    """Peak memory of the JVM and of the largest Python worker so far; workers come and go while it is watched."""
     import psutil
 
     from tests.bench.machine import peak_rss_bytes
 
-    below = psutil.Process().children(recursive=True)
-    named = {name: [one for one in below if name in one.name()] for name in ("java", "python")}
-    return {name: peak_rss_bytes(of) for name, of in named.items()}
+    found, ended = {"java": 0, "python": 0}, Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK_EVERY_S):
+            below = psutil.Process().children(recursive=True)
+            for name, most in found.items():
+                found[name] = max(most, peak_rss_bytes(one for one in below if _named(one, name)))
+
+    watching = Thread(target=look, daemon=True)
+    watching.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _named(process: Any, name: str) -> bool:
+    import psutil
+
+    try:
+        return name in process.name()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _slowest_over_median(log: Path) -> float:

@@ -59,6 +59,7 @@ def serve_products(store, product_ids):
     collections.swap(store, "products", made.name)
 
 
+@pytest.mark.slow
 def test_a_server_serves_hostile_products_and_users_through_swap_rollback_and_release(on_server, written):
     supports = written("supports", [{"product_id": one, "support": n} for n, one in enumerate(HOSTILE, 1)])
     with open_store(on_server) as store:

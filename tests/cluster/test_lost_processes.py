@@ -11,6 +11,7 @@ pytestmark = pytest.mark.timeout(900)
 CLUSTER = "local-cluster[2,1,2048]"
 
 
+@pytest.mark.slow
 def test_a_python_worker_is_killed_within_a_unit(job) -> None:
     job.start(CLUSTER, {"hold": [0, 1]})
     victim, other = job.await_attempts((0, 0), (1, 0))

@@ -109,6 +109,7 @@ def test_sequences_are_tables_of_their_own_with_knobs_fitted(
     assert "shrinkage 0, decay 0" in printed
 
 
+@pytest.mark.slow
 def test_events_are_judged_with_repeats_and_with_new_items_only(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -212,3 +212,23 @@ def test_a_session_of_a_million_events_and_a_user_with_half_of_all_are_capped_an
     assert (told["sessions"], told["sessions_capped"], told["events_capped"]) == (2, 2, 2 * n - 100)
     # Each of the 50 newest events has another product; all have pairs with the up to 10 on either side.
     assert len(related(tmp_path / "out", "gap-weighted")) == 50
+
+
+@pytest.mark.slow
+def test_shrinkage_decay_and_weights_can_be_fitted_to_the_last_days(tmp_path, spark) -> None:
+    drawn, day_s = random.Random(4), 86_400
+    rows = [
+        event(product, f"s{n}", n * day_s / 10 - 60 * place, user_id=f"u{n}", event_type=drawn.choice(["view", "cart"]))
+        for n in range(120)
+        for place, product in enumerate(drawn.choice(["a b c d", "b c d a", "e f a b", "f e c d"]).split())
+    ]
+    events = write(tmp_path / "events", rows)
+    tuned = ["--tune", "--evaluate.test_days=4", "--evaluate.shrinkages", "0", "20", "--evaluate.decays", "0", "0.8"]
+    assert run(tmp_path, events, *tuned, "--users=3") == 0
+    fitted = report(tmp_path)["fitted"]
+    assert fitted["shrinkage"] in (0, 20)
+    assert fitted["user_decay"] in (0, 0.8)
+    assert fitted["types"]["view"] == 1
+    assert fitted["types"]["cart"] in (1.5, 6, 24)
+    assert report(tmp_path)["related_items"]["gap-weighted"] > 0
+    assert not list((tmp_path / "a").glob(".aside*"))

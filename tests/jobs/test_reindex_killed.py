@@ -67,7 +67,7 @@ POINTS = {
     "indexing": Point("return", "MilvusStore.prepare", "index", most=2),
     "before the swap": Point("call", "swap", "keep"),
 }
-QUICK = ("loading", "before the swap")
+QUICK = ("loading",)
 
 
 def load_by(way: str, place: Path) -> dict[str, object]:

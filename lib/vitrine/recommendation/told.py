@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vitrine import report as pages
+from vitrine.cooccurrence.examples import Example
 from vitrine.report import Page, TopList
 from vitrine.storage import Directory
 
@@ -19,6 +20,7 @@ class Report:
     events_read: int
     events_used: int
     events_refused: Mapping[str, int]  # by reason; read = used + refused
+    fitted: Mapping[str, object]  # settings that were fitted to the events; empty without tune
     sessions: int
     products: int
     pairs: int  # of two different products, in no order
@@ -42,6 +44,14 @@ class Report:
         return f"done {counts} products={self.products} pairs={self.pairs}"
 
 
+def top_lists(found: Sequence[Example]) -> tuple[TopList, ...]:
+    """Lists as a page shows them."""
+    return tuple(
+        TopList(one.title, f"support {one.support:,}", tuple((title, f"{n:,}") for title, n in one.related))
+        for one in found
+    )
+
+
 def page(report: Report, top_lists: tuple[TopList, ...]) -> Page:
     """The report as a page for people."""
     served = ", ".join(report.collections)
@@ -54,6 +64,7 @@ def page(report: Report, top_lists: tuple[TopList, ...]) -> Page:
         "measures": ", ".join(f"{name} ({rows:,} rows)" for name, rows in report.related_items.items()),
         "users' lists": f"{report.user_items:,} rows",
         "tastes": f"{report.tastes:,}",
+        "fitted": ", ".join(f"{name} {value}" for name, value in report.fitted.items()) or "nothing",
         "served by": served or "not loaded",
         "peak memory": f"{report.peak_memory_bytes / 1e6:,.0f} MB (driver, without the JVM)",
     }

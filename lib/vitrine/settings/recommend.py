@@ -73,6 +73,8 @@ class Recommend(Section):
     """Measures to make lists by, the first of them serves; names as in lib/README.md."""
     shrinkage: float = Field(default=20.0, ge=0, allow_inf_nan=False)
     """Added to both supports under the root of `gap-weighted`: rare pairs are pulled down."""
+    tune: bool = False
+    """Fit shrinkage, user_decay and weights of event types to the last evaluate.test_days, for the first measure."""
     threshold: int = Field(default=1, ge=1)
     """Least sessions that must hold a pair."""
     half_life_days: float = Field(default=30.0, gt=0, allow_inf_nan=False)
