@@ -38,10 +38,11 @@ test-all: check ## check, then every test this machine can run (up to an hour)
 	$(SPEAK) 'every test that this machine can run (up to an hour)'
 	@$(PYTEST)
 
-bench: setup ## measure images per CPU-second and rows loaded per second, saved in bench-results/ (about 15 minutes)
-	$(SPEAK) 'images per CPU-second, stage by stage, then rows per second into Milvus (about 15 minutes)'
+bench: setup ## measure pictures, rows and clickstream events per second, saved in bench-results/ (about 25 minutes)
+	$(SPEAK) 'images per CPU-second, stage by stage, then rows per second into Milvus, then co-occurrence (about 25 minutes)'
 	@$(RUN) tests/bench/run.py
 	@$(RUN) tests/bench/load.py
+	@$(RUN) tests/bench/cooccurrence.py
 
 dist: setup ## build the wheel, and the zip of it for spark-submit --py-files, into dist/ (seconds)
 	$(SPEAK) 'the wheel, and its zip for spark-submit --py-files (seconds)'
