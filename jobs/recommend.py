@@ -42,6 +42,8 @@ SPARK = {
 }
 JUDGED, EVENTS = ".aside-judged", ".aside-events"
 ROWS_PER_FILE = 2_000_000
+USER_EVENTS = 500
+"""Newest events of a user that make pairs for sar-* measures, since they grow with its square; Mahout's cap."""
 SHOWN_LISTS, SHOWN_LENGTH = 20, 8
 
 
@@ -140,7 +142,8 @@ def count(job: Job, events: DataFrame) -> dict[bool, Counted]:
     with job.stages.stage("pairs"):
         counted[False] = pairs.count(events, limits, weights=weights, sums=measures.sums(wanted.measure))
         if any(measures.measure(name).of_users for name in wanted.measure):
-            counted[True] = pairs.count(pairs.of_users(events), pairs.UNLIMITED, sums=())
+            whole = PairLimits(USER_EVENTS, gap=None, window_s=None)
+            counted[True] = pairs.count(pairs.of_users(events), whole, sums=())
     return counted
 
 

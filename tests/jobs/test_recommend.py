@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.recommend import main
+from vitrine import client, user_key
 from vitrine.index import recommendations
 from vitrine.index.store import connect
 from vitrine.settings import Milvus
@@ -74,7 +75,7 @@ def content(place: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(autouse=True)
-def user_key(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> None:
+def key_of_users(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> None:
     monkeypatch.setenv("VITRINE_USER_KEY", "a key for tests")
 
 
@@ -189,6 +190,31 @@ def test_lists_are_served_from_milvus(tmp_path: Path) -> None:
         assert [item.product_id for item in found["a"].items] == ["b", "c"]
         users = store.resolve("users")
     assert report(tmp_path / "out")["collections"] == [served, users]
+
+
+def test_tastes_come_from_the_served_vectors_and_the_client_answers_from_all_that_was_loaded(
+    shop, drawn_pictures, tmp_path: Path
+) -> None:
+    shop.write({"product_id": list("abcdz"), "image": drawn_pictures[:5]})
+    shop.run("products")
+    events = write(tmp_path / "events", baskets("anna: a b, bob: a b, carl: a c, dora: d"))
+    database = f"--milvus.uri={shop.place / 'shop.db'}"
+    assert run(tmp_path / "out", events, "--taste", "--users=9", "--milvus_load", database) == 0
+    assert report(tmp_path / "out")["tastes"] == 4
+    dora = user_key.read({"VITRINE_USER_KEY": "a key for tests"}).hashed("dora")
+    tastes = {row["user_hash"]: row["vector"] for row in pq.read_table(tmp_path / "out/a/taste").to_pylist()}
+    vector = shop.vectors()["d/0"]
+    assert np.allclose(tastes[dora], vector, atol=1e-6)
+    with client.connect(str(shop.place / "shop.db")) as answers:
+        behaving = client.Wishes(kappa=0.01)
+        together = answers.related("a", k=4, wishes=behaving)
+        assert [one.product_id for one in together[:2]] == ["b", "c"]
+        assert "bought together" in together[1].sources
+        assert {one.product_id for one in together} == {"b", "c", "d", "z"}
+        assert answers.related("z", k=1)[0].sources == ("looks alike",)
+        assert answers.recommend(k=1, recent=["c"], wishes=behaving)[0].product_id == "a"
+        near = answers.search_vector(shop.vectors()["a/0"], k=5, user=dora, taste_weight=1.0)
+        assert near[0].product_id == "d"
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from vitrine.settings.milvus import Alias
 from vitrine.settings.section import Section
 
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, le=1_000)]
 
 
 class EventColumns(Section):
@@ -46,7 +46,7 @@ class Recommend(Section):
     timestamp_unit: Literal["s", "ms", "us", "ns"] = "ms"
     """Unit of timestamps that are numbers."""
     types: dict[str, Weight] = Field(default={"view": 1.0, "cart": 6.0, "purchase": 3.0}, min_length=1)
-    """Weight of each event type, above 0; events of other types are refused."""
+    """Weight of each event type, above 0 and at most 1,000; events of other types are refused."""
     cancelled: str = ""
     """SQL condition on the input's columns: such a row undoes the newest earlier event of its user and product."""
     cancelled_types: list[str] = []
@@ -62,7 +62,7 @@ class Recommend(Section):
     session_events: int = Field(default=50, ge=2)
     """Newest events of a session that make pairs; a few huge baskets would make most of them."""
     pair_gap: int = Field(default=10, ge=1)
-    """Largest distance of two events of a session that make a pair, in positions."""
+    """Largest distance, in positions, at which two events count in `gap-weighted` and sequential rules."""
     pair_window_s: int = Field(default=86_400, ge=1)
     """Longest time between two events of a session that make a pair, in seconds."""
     item_sessions: int | None = Field(default=None, ge=1)
