@@ -4,8 +4,8 @@ Reads   the events (--events), the catalogue if one is given (--catalog: other p
         the collection of products that serves now. Users' ids need VITRINE_USER_KEY, and leave as keyed hashes only.
 Writes  related_items, user_items and taste as Parquet, report.json, report.html and Spark's messages (spark.log) below
         --output/RUN; with --milvus_load new collections, and moves their aliases. report.json is written last.
-Again   the same --run, events and settings give the same files, byte by byte, but for seconds in the report. Two at
-        once for one --run: the second is refused.
+Again   the same --run, events and settings give the same rows in the same order, to the last bit, and new collections.
+        Two at once for one --run: the second is refused.
 Run     python jobs/recommend.py --events clicks.parquet --run monday
         python jobs/recommend.py --events invoices.csv --columns.session=invoice --columns.type= --types.purchase=1
 """

@@ -123,6 +123,11 @@ def test_coverage_counts_items_in_the_first_k_places() -> None:
     assert coverage(lists, 8, 3) == 3 / 8
 
 
+def test_an_item_that_no_session_holds_is_as_new_as_one_that_a_single_session_holds() -> None:
+    lists = np.array([[0, 1]])
+    assert novelty(lists, np.array([8, 0]), 8, 2) == novelty(lists, np.array([8, 1]), 8, 2) == 1.5
+
+
 def test_novelty_is_the_mean_information_of_what_is_shown() -> None:
     lists = np.array([[0, 1], [2, NOTHING]])
     assert novelty(lists, np.array([4, 2, 1]), 4, 2) == pytest.approx((0 + 1 + 2) / 3)

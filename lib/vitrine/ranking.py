@@ -62,10 +62,11 @@ def coverage(lists: Indices, items: int, k: int) -> float:
 def novelty(lists: Indices, supports: Indices, sessions: int, k: int) -> float:
     """Mean of -log2(share of the sessions that hold the item) over all places: what is popular is no news.
 
-    In bits; `supports` is (items,), of the training part. Mean self-information, Zhou et al., PNAS 107 (2010).
+    In bits; `supports` is (items,), of the training part; an item that no session holds counts as if one did. Mean
+    self-information, Zhou et al., PNAS 107 (2010).
     """
     shown = lists[:, :k]
-    shares = supports[shown[shown != NOTHING]] / max(sessions, 1)
+    shares = np.maximum(supports[shown[shown != NOTHING]], 1) / max(sessions, 1)
     return float(np.mean(-np.log2(shares))) if len(shares) else 0.0
 
 

@@ -162,6 +162,8 @@ def test_nothing_left_a_condition_that_stops_and_other_settings_are_said_in_a_li
     assert not (tmp_path / "out" / "a" / "report.json").exists()
     assert run(tmp_path / "out", events, "--cancelled=CAST(product_id AS INT) = 1", name="b") == 1
     assert "Spark stopped at the input: [CAST_INVALID_INPUT]" in capsys.readouterr().err
+    assert run(tmp_path / "out", events, f"--catalog={tmp_path}") == 1
+    assert "run a was begun with another as_of or other settings" in capsys.readouterr().err
     assert run(tmp_path / "out", events, "--top=3") == 1
     assert "run a was begun with another as_of or other settings: give another --run" in capsys.readouterr().err
 

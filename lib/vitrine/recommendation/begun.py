@@ -84,6 +84,13 @@ def lines(file: str) -> list[str]:
 
 
 def _fingerprint(settings: Settings) -> str:
-    """Of all settings that change what is made; test users stay out of it, since a hash can be guessed."""
-    told = settings.recommend.model_dump_json(exclude={"test_users", "output", "milvus_load"})
-    return hashlib.sha256(told.encode()).hexdigest()
+    """Of all settings that change what is made; of test users only how many, since a hash of ids can be guessed."""
+    wanted = settings.recommend
+    told = [
+        wanted.model_dump(mode="json", exclude={"test_users", "output", "milvus_load"}),
+        len(wanted.test_users),
+        [settings.catalog, settings.columns.product_id] if settings.catalog else None,
+        settings.evaluate.model_dump(mode="json") if wanted.tune else None,
+        settings.milvus.alias if wanted.taste else None,
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -13,7 +13,10 @@ from vitrine.storage import Directory
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """report.json: the documented, stable keys of a finished run; `seconds` alone differ when it runs again."""
+    """report.json: the documented, stable keys of a finished run.
+
+    Seconds, memory and collections differ when it runs again.
+    """
 
     run: str
     as_of: str
@@ -47,7 +50,7 @@ class Report:
 def top_lists(found: Sequence[Example]) -> tuple[TopList, ...]:
     """Lists as a page shows them."""
     return tuple(
-        TopList(one.title, f"support {one.support:,}", tuple((title, f"{n:,}") for title, n in one.related))
+        TopList(one.title, f"in {one.support:,} sessions", tuple((title, f"in {n:,}") for title, n in one.related))
         for one in found
     )
 

@@ -1,4 +1,4 @@
-"""DataFrames as Parquet: kept for the next step, or as files whose bytes depend on the rows alone."""
+"""DataFrames as Parquet: kept for the next step, or as files whose content depends on the rows alone."""
 
 import re
 from collections.abc import Sequence
@@ -43,8 +43,8 @@ def write(frame: DataFrame, uri: str, name: str, *, key: str, order: Sequence[st
     """Write NAME-00000.parquet and so on below `uri`, which replace older ones of that name.
 
     Rows go to one of at most `files` files by the hash of `key`, and stand there in `order`, which must tell any two
-    rows apart: then equal rows give equal bytes, whatever their order and partitions. Files are written aside, and
-    moved when all are complete.
+    rows apart: then equal rows give equal files, whatever their order and partitions, but for footers, in which a JVM
+    lists encodings in an order of its own. Files are written aside, and moved when all are complete.
     """
     place, aside = directory(uri), f"{_ASIDE}{name}"
     placed = frame.repartition(files, key)
