@@ -205,8 +205,8 @@ def test_tastes_come_from_the_served_vectors_and_the_client_answers_from_all_tha
     assert report(tmp_path / "out")["tastes"] == 4
     dora = user_key.read({"VITRINE_USER_KEY": "a key for tests"}).hashed("dora")
     tastes = {row["user_hash"]: row["vector"] for row in pq.read_table(tmp_path / "out/a/taste").to_pylist()}
-    vector = shop.vectors()["d/0"]
-    assert np.allclose(tastes[dora], vector, atol=1e-6)
+    vectors = shop.vectors()
+    assert np.allclose(tastes[dora], vectors["d/0"], atol=1e-6)
     with client.connect(str(shop.place / "shop.db")) as answers:
         behaving = client.Wishes(kappa=0.01)
         together = answers.related("a", k=4, wishes=behaving)
@@ -215,7 +215,7 @@ def test_tastes_come_from_the_served_vectors_and_the_client_answers_from_all_tha
         assert {one.product_id for one in together} == {"b", "c", "d", "z"}
         assert answers.related("z", k=1)[0].sources == ("looks alike",)
         assert answers.recommend(k=1, recent=["c"], wishes=behaving)[0].product_id == "a"
-        near = answers.search_vector(shop.vectors()["a/0"], k=5, user=dora, taste_weight=1.0)
+        near = answers.search_vector(vectors["a/0"], k=5, user=dora, taste_weight=1.0)
         assert near[0].product_id == "d"
 
 
