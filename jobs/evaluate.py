@@ -37,7 +37,6 @@ from vitrine.telemetry import configure_logging
 logger = logging.getLogger("vitrine.evaluate")
 
 ASIDE = ".aside"
-SPARK = {"spark.sql.session.timeZone": "UTC", "spark.sql.legacy.parquet.nanosAsLong": "true"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +55,7 @@ def evaluate(settings: Settings) -> list[Result]:
     uri = anywhere(settings.report or settings.under_work("evaluations", run))
     place = require_writable(uri, "report")
     log = place.local / "spark.log" if place.local else None
-    with spark.session(f"vitrine evaluate {run}", {**SPARK, **settings.spark}, log=log) as session:
+    with spark.session(f"vitrine evaluate {run}", {**reading.SPARK, **settings.spark}, log=log) as session:
         found = judge(session, settings, measures, uri)
     tell(place, run, found, settings)
     return found
@@ -108,16 +107,11 @@ def cleaned(session: SparkSession, settings: Settings, stage: Stage) -> DataFram
     wanted = settings.recommend
     hashed = user_key.read(os.environ).hashed if wanted.columns.user else None
     raw = reading.read(session, wanted)
-    judged = cleaning.judge(raw, wanted, as_of=aware(settings.as_of or datetime.now(UTC)), hashed=hashed)
+    judged = cleaning.judge(raw, wanted, as_of=settings.as_of or datetime.now(UTC), hashed=hashed)
     kept = cleaning.mark_bots(stage(judged, "judged"), wanted)
     account = cleaning.account(kept, raw.count())
     logger.info("cleaned read=%d used=%d refused=%s", account.read, account.used, dict(account.refused))
     return stage(sessions.complete(cleaning.events(kept, wanted.types), wanted.session_gap_s), "events")
-
-
-def aware(moment: datetime) -> datetime:
-    """The moment, in UTC where it names no zone."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def tell(place: Directory, run: str, found: Sequence[Result], settings: Settings) -> None:

@@ -35,11 +35,6 @@ from vitrine.telemetry import Stages, configure_logging, peak_memory_bytes
 
 logger = logging.getLogger("vitrine.recommend")
 
-SPARK = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.legacy.parquet.nanosAsLong": "true",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-}
 JUDGED, EVENTS = ".aside-judged", ".aside-events"
 ROWS_PER_FILE = 2_000_000
 USER_EVENTS = 500
@@ -95,7 +90,7 @@ def recommend(settings: Settings) -> Report:
     hashed = user_key.read(os.environ).hashed if settings.recommend.columns.user else None
     with (
         recommendation.opened(settings, now=datetime.now(UTC)) as run,
-        spark.session(f"vitrine recommend {run.name}", {**SPARK, **settings.spark}, log=run.log) as session,
+        spark.session(f"vitrine recommend {run.name}", {**reading.SPARK, **settings.spark}, log=run.log) as session,
     ):
         logger.info("run %s in %s as of %s", run.name, run.uri, run.as_of)
         job = Job(settings, run, session, hashed)

@@ -117,7 +117,6 @@ def open_run(settings: Settings, model_id: str, *, now: datetime) -> Run:
     """
     name = _name(settings, now)
     as_of = settings.as_of or now
-    as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
     imported = settings.milvus.import_uri
     begun = Run(
         name=name,

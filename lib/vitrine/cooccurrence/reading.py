@@ -16,6 +16,13 @@ from vitrine.cooccurrence.instants import instant, is_instant
 from vitrine.errors import BadInput, BadSettings
 from vitrine.settings.recommend import EventColumns, Recommend
 
+SPARK = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+"""Properties of a session that reads events: times without a zone are in UTC, and nanoseconds can be read."""
+
 RAW_COLUMNS = (
     "user_id",
     "session_id",

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from vitrine import lock
@@ -56,7 +56,7 @@ def opened(settings: Settings, *, now: datetime) -> Iterator[Begun]:
     with lock.held(place, "lock", f"run {name}"):
         as_of = settings.as_of or now
         begun = {
-            "as_of": as_of.replace(tzinfo=as_of.tzinfo or UTC).isoformat(),
+            "as_of": as_of.isoformat(),
             "settings": _fingerprint(settings),
         }
         if place.exists(_STATE):

@@ -1,8 +1,9 @@
 """The settings tree: TOML file < `VITRINE_*` environment < flags; an unknown key is an error."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.settings.catalogue import Columns, Pictures
@@ -11,6 +12,10 @@ from vitrine.settings.milvus import Gates, Milvus, Name
 from vitrine.settings.model import Model
 from vitrine.settings.recommend import Recommend
 from vitrine.settings.section import Section
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Features(Section):
@@ -42,7 +47,7 @@ class Settings(BaseSettings):
     gates: Gates = Gates()
     recommend: Recommend = Recommend()
     evaluate: Evaluate = Evaluate()
-    as_of: datetime | None = None
+    as_of: Annotated[datetime, AfterValidator(_aware)] | None = None
     """Moment that catalogue or events show, ISO 8601, UTC where it names no zone; by default the start of the run."""
     work: str = Field(default=".vitrine", min_length=1)
     """Directory for the state of runs; shared storage on a cluster."""
