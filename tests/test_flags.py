@@ -143,11 +143,9 @@ def names(*left_out: str) -> list[str]:
     return [name for name, _ in flags.walk(Settings) if name.partition(".")[0] not in left_out]
 
 
-@pytest.mark.parametrize(
-    ("home", "others"), [("", ("recommend", "evaluate")), ("recommend", ("evaluate",)), ("evaluate", ())]
-)
+@pytest.mark.parametrize("home", flags.HOMES)
 def test_help_explains_every_setting_of_the_program_and_ends_well(
-    capsys: pytest.CaptureFixture[str], home: str, others: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], home: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         flags.load(["--milvus.uri=x", "--help"], program="job.py", story="A story.", home=home)
@@ -156,8 +154,8 @@ def test_help_explains_every_setting_of_the_program_and_ends_well(
     assert "A story." in shown
     words = " ".join(shown.split())
     descriptions = {name: " ".join(str(field.description).split()) for name, field in flags.walk(Settings)}
-    for name in names(*others):
-        flag = name.removeprefix("recommend.").removeprefix("evaluate.") if home else name
+    for name in names(*(set(flags.HOMES) - {"", *flags.HOMES[home]})):
+        flag = flags.short(name, home)
         assert descriptions[name] in words
         assert f"--{flag}" in shown or name == "milvus.token"
     assert "--milvus.token=" not in shown
@@ -228,7 +226,7 @@ def test_a_file_that_is_no_toml_is_named(file: Callable[[str], Path], text: str)
 
 def test_the_table_has_a_row_for_every_setting() -> None:
     rows: list[str] = []
-    for branch in ("recommend", "evaluate", ""):
+    for branch in flags.HOMES:
         head, line, *table = flags.settings_table(branch).splitlines()
         rows += table
     assert sorted(row.split("`")[1] for row in rows) == sorted(names())

@@ -3,6 +3,6 @@
 from vitrine.flags.ending import exit_code
 from vitrine.flags.loading import load
 from vitrine.flags.manual import settings_table
-from vitrine.flags.tree import walk
+from vitrine.flags.tree import HOMES, short, walk
 
-__all__ = ["exit_code", "load", "settings_table", "walk"]
+__all__ = ["HOMES", "exit_code", "load", "settings_table", "short", "walk"]

@@ -9,7 +9,13 @@ from pydantic.fields import FieldInfo
 from vitrine.settings import Settings
 
 PREFIX = "VITRINE_"
-HOMES: Mapping[str, tuple[str, ...]] = {"": (), "recommend": ("recommend",), "evaluate": ("evaluate", "recommend")}
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "recommend": ("recommend",),
+    "evaluate": ("evaluate", "recommend"),
+    "stream": ("stream",),
+    "serve": ("serve",),
+}
 """Branches of the tree that belong to one program: its flags leave their names out, the first that knows one wins."""
 
 

@@ -2,10 +2,14 @@
 
 from vitrine.settings.catalogue import Columns, Pictures
 from vitrine.settings.evaluate import Evaluate
+from vitrine.settings.kafka import Kafka
 from vitrine.settings.milvus import Gates, Milvus
 from vitrine.settings.model import Model
 from vitrine.settings.recommend import EventColumns, Recommend
 from vitrine.settings.section import Section
+from vitrine.settings.serve import Serve
+from vitrine.settings.stream import Stream
+from vitrine.settings.thumbnails import Thumbnails
 from vitrine.settings.tree import Features, Settings
 
 __all__ = [
@@ -14,10 +18,14 @@ __all__ = [
     "EventColumns",
     "Features",
     "Gates",
+    "Kafka",
     "Milvus",
     "Model",
     "Pictures",
     "Recommend",
     "Section",
+    "Serve",
     "Settings",
+    "Stream",
+    "Thumbnails",
 ]

@@ -8,10 +8,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.settings.catalogue import Columns, Pictures
 from vitrine.settings.evaluate import Evaluate
+from vitrine.settings.kafka import Kafka
 from vitrine.settings.milvus import Gates, Milvus, Name
 from vitrine.settings.model import Model
 from vitrine.settings.recommend import Recommend
 from vitrine.settings.section import Section
+from vitrine.settings.serve import Serve
+from vitrine.settings.stream import Stream
+from vitrine.settings.thumbnails import Thumbnails
 
 
 def _aware(moment: datetime) -> datetime:
@@ -45,8 +49,12 @@ class Settings(BaseSettings):
     features: Features = Features()
     pictures: Pictures = Pictures()
     gates: Gates = Gates()
+    kafka: Kafka = Kafka()
+    thumbnails: Thumbnails = Thumbnails()
     recommend: Recommend = Recommend()
     evaluate: Evaluate = Evaluate()
+    stream: Stream = Stream()
+    serve: Serve = Serve()
     as_of: Annotated[datetime, AfterValidator(_aware)] | None = None
     """Moment that catalogue or events show, ISO 8601, UTC where it names no zone; by default the start of the run."""
     work: str = Field(default=".vitrine", min_length=1)
