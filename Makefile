@@ -3,7 +3,7 @@
 .PHONY: help setup demo stack stack-down test test-all check bench dist pins clean
 
 RUN := .venv/bin/python
-PYTEST := $(RUN) -m pytest -rs --durations=15
+PYTEST := $(RUN) -m pytest -rs --durations=15 --numprocesses 2 --dist loadgroup
 SPEAK = @printf 'make %s: %s\n' '$@'
 
 help: ## show this list
