@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vitrine.embedding import Vectors
 from vitrine.index import schema
+from vitrine.index.filters import where
 from vitrine.index.merging import Row, groups
 from vitrine.index.recommendations import KEYS_PER_QUERY
-from vitrine.index.search import where
 from vitrine.index.store import Store
 from vitrine.storage import Directory
 

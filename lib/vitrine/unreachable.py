@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from vitrine.embedding import Vectors
 from vitrine.index import schema
-from vitrine.index.search import where
+from vitrine.index.filters import where
 from vitrine.index.store import MAX_ROWS, Store
 from vitrine.manifest import HIT_SCHEMA, OUTCOME_SCHEMA, Manifest, with_vectors
 from vitrine.product import MAX_IMAGES

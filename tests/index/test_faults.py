@@ -4,12 +4,13 @@ from pymilvus import MilvusException
 
 from vitrine.errors import BadInput, Unavailable
 from vitrine.index.faults import translated
+from vitrine.index.store import NotThere
 
 
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (MilvusException(100, "collection not found"), BadInput),
+        (MilvusException(100, "collection not found"), NotThere),
         (MilvusException(1, "no idea"), BadInput),
         (MilvusException(1, "try again", retriable=True), Unavailable),
         (MilvusException(2, "no connection"), Unavailable),
@@ -20,6 +21,7 @@ from vitrine.index.faults import translated
         (MilvusException(65_535, "proxy TaskCondition context Done"), Unavailable),
         (MilvusException(65_535, "attempt #1: rpc error: code = Unknown desc = node not match"), Unavailable),
         (MilvusException(1, "wait for flush timeout, collection: shop"), Unavailable),
+        (MilvusException(1, "service not ready: Abnormal"), Unavailable),
         (MilvusException(65_535, "cannot parse expression"), BadInput),
         (MilvusException(grpc.StatusCode.UNAUTHENTICATED, "who"), BadInput),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from vitrine.errors import BadSettings, Unavailable
 from vitrine.index import lite, schema
-from vitrine.index.search import where
+from vitrine.index.filters import where
 from vitrine.index.store import connect
 from vitrine.settings import Milvus
 

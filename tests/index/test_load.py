@@ -4,8 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vitrine.index import schema, staged
+from vitrine.index.filters import where
 from vitrine.index.load import finish, load_rows
-from vitrine.index.search import where
 from vitrine.testing import MemoryStore
 
 

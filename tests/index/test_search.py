@@ -1,13 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrine.errors import BadInput
 from vitrine.index import schema
-from vitrine.index.search import search, vectors_of, where
+from vitrine.index.filters import where
+from vitrine.index.search import search, vectors_of
 from vitrine.testing import MemoryStore
 
 EAST = np.array([[1, 0]], dtype=np.float32)
@@ -92,57 +90,3 @@ def test_the_rows_of_a_product_come_by_position_with_their_vectors(store, pictur
     assert [row["image_id"] for row in found] == ["a/0", "a/1"]
     assert [row["vector"].tolist() for row in found] == [[1, 0], [0, 1]]
     assert vectors_of(store, "shop__1", "nobody") == []
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "text"),
-    [
-        ("brand", "Acme", 'brand == "Acme"'),
-        ("brand", 'a" or brand != "', 'brand == "a\\" or brand != \\""'),
-        ("brand", "a\\", 'brand == "a\\\\"'),
-        ("in_stock", True, "in_stock == true"),
-        ("price", 5, "price == 5.0"),
-        ("position", -1, "position == -1"),
-        ("product_id", ["a", "b"], 'product_id in ["a", "b"]'),
-        ("product_id", [], "product_id in []"),
-    ],
-)
-def test_filters_are_written_from_typed_values(field, value, text):
-    assert where(field, value) == text
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("vector", "x"),
-        ("brand == 1 or title", "x"),
-        ("brand", 5),
-        ("position", "1"),
-        ("position", True),
-        ("in_stock", 1),
-        ("price", float("nan")),
-        ("price", float("inf")),
-        ("brand", "\ud800"),
-    ],
-)
-def test_filters_of_other_fields_and_types_are_refused(field, value):
-    with pytest.raises(BadInput):
-        where(field, value)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_text_is_a_filter_for_itself_alone(text):
-    literal = where("brand", text).removeprefix("brand == ")
-
-    assert json.loads(literal, strict=False) == text
-
-
-HOSTILE = ['"', "\\", '\\"', "'", "a\nb", "\t\r", "\x00", "\x1b", "{x}", "%", 'x" or brand != "', "花 é", "\u2028"]
-
-
-def test_hostile_text_finds_itself_and_nothing_else(store, picture):
-    shop(store, [picture(f"{i}/0", [1, 0], brand=text) for i, text in enumerate([*HOSTILE, "Acme"])])
-
-    found = {text: search(store, "shop__1", EAST, 5, filter=where("brand", text)) for text in HOSTILE}
-
-    assert {text: [hit.brand for hit in hits] for text, [hits] in found.items()} == {text: [text] for text in HOSTILE}

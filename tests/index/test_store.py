@@ -5,7 +5,8 @@ import pytest
 
 from vitrine.errors import BadInput
 from vitrine.index import schema
-from vitrine.index.search import where
+from vitrine.index.filters import where
+from vitrine.index.store import NotThere
 
 SHOP = schema.pictures(2)
 
@@ -182,8 +183,25 @@ def test_dropping_twice_is_dropping_once(store):
 
 def test_a_collection_that_is_not_there_is_named(store):
     for call in (store.count, store.prepare, store.description):
-        with pytest.raises(BadInput, match="nowhere"):
+        with pytest.raises(NotThere, match="nowhere"):
             call("nowhere")
+    with pytest.raises(NotThere):
+        store.search("nowhere", np.ones((1, 2), dtype=np.float32), 1, fields=["image_id"])
+
+
+def test_a_collection_that_was_searched_and_dropped_is_not_there(store, picture):
+    name = filled(store, [picture("a/0", [1, 0])])
+    assert store.search(name, np.ones((1, 2), dtype=np.float32), 1, fields=["image_id"]) != [[]]
+    store.drop(name)
+
+    with pytest.raises(NotThere):
+        store.search(name, np.ones((1, 2), dtype=np.float32), 1, fields=["image_id"])
+
+
+def test_within_a_time_the_same_rows_are_there(store, picture):
+    name = filled(store, [picture("a/0", [1, 0])])
+
+    assert store.within(60.0).count(name) == store.within(60.0).within(50.0).count(name) == 1
 
 
 def test_a_row_of_other_fields_or_types_is_refused(store, picture):

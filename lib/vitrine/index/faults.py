@@ -8,6 +8,7 @@ import grpc
 from pymilvus import MilvusException
 
 from vitrine.errors import BadInput, Unavailable, VitrineError
+from vitrine.index.store import NotThere
 
 UNAVAILABLE = frozenset(
     {2, 4, 8, 9, 11, 12, 101, 103, 106, 201, 202, 401, 501, 503, 505, 507, 601, 602, *range(901, 907), 10_000, 10_001}
@@ -20,6 +21,7 @@ PASSING_WORDS = re.compile(
 )
 """What an error says that will pass, where its code says only that it was not expected."""
 UNEXPECTED = (1, 65_535)
+NOT_THERE = 100
 TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -33,7 +35,7 @@ UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|Hostname Verification Check f
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Raise what the block raises as Unavailable or BadInput; `doing` says what was going on."""
+    """Raise what the block raises as Unavailable, NotThere or another BadInput; `doing` says what was going on."""
     try:
         yield
     except MilvusException as error:
@@ -58,4 +60,6 @@ def _in_our_words(doing: str, code: object, message: str, *, retriable: bool) ->
     passing = code in UNEXPECTED and PASSING_WORDS.search(message)
     if retriable or passing or code in TRANSIENT or code in UNAVAILABLE:
         return Unavailable(text)
+    if code == NOT_THERE:
+        return NotThere(text)
     return BadInput(text)

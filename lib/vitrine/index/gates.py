@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from vitrine.embedding import Vectors
 from vitrine.errors import GateFailed
 from vitrine.index import schema
-from vitrine.index.search import where
-from vitrine.index.staged import open_file, read, vectors
+from vitrine.index.filters import where
+from vitrine.index.staged import count_rows, read, vectors
 from vitrine.index.store import Found, Store
 
 Indices = NDArray[np.int64]
@@ -76,7 +76,7 @@ def recall(
     Returns the mean; 1 where there is nothing to compare. Memory: a batch of rows by `sample` scores.
     """
     ids, queries = _sample(files, sample, seed)
-    k = min(k, _rows(files) - 1)
+    k = min(k, count_rows(files) - 1)
     if k < 1:
         return 1.0
     found = [
@@ -127,7 +127,7 @@ def _check_canary(image_id: str, query: Vectors, *, stored: Vectors, hits: Seque
 
 
 def _sample(files: Sequence[str], sample: int, seed: int) -> tuple[list[str], Vectors]:
-    total = _rows(files)
+    total = count_rows(files)
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(sample, total), replace=False))
     ids: list[str] = []
     queries: list[Vectors] = []
@@ -138,14 +138,6 @@ def _sample(files: Sequence[str], sample: int, seed: int) -> tuple[list[str], Ve
         queries.append(vectors(batch)[rows])
         start += len(batch)
     return ids, np.concatenate(queries)
-
-
-def _rows(files: Sequence[str]) -> int:
-    total = 0
-    for name in files:
-        with open_file(name) as file:
-            total += file.metadata.num_rows
-    return total
 
 
 def _search(store: Store, collection: str, queries: Vectors, *, limit: int) -> list[list[str]]:

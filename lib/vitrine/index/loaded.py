@@ -1,7 +1,7 @@
 """Which collections a server holds ready for searches, as far as a connection knows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pymilvus import MilvusClient
@@ -23,22 +23,22 @@ class Loaded:
         self._known: set[str] = set()
 
     @contextmanager
-    def during(self, collection: str) -> Iterator[None]:
-        """For a block that reads the collection; `translated` stands inside."""
-        self.load(collection)
+    def during(self, collection: str, wait_s: Callable[[], float]) -> Iterator[None]:
+        """For a block that reads the collection; `translated` stands inside. `wait_s` as in `load`."""
+        self.load(collection, wait_s)
         try:
             yield
         except Unavailable:
             self.forget(collection)
             raise
 
-    def load(self, collection: str) -> None:
-        """Load what is not known to be; each question has a time-out, the whole takes as long as indexes take."""
+    def load(self, collection: str, wait_s: Callable[[], float]) -> None:
+        """Load what is not known to be, for as long as indexes take; `wait_s` says how long the next question may."""
         if collection in self._known:
             return
         with translated(f"loading {collection} at {self._milvus.uri}"):
-            self._client.load_collection(collection, timeout=self._milvus.timeout_s, _async=True)
-            while (state := self._state(collection)) == LoadState.Loading:
+            self._client.load_collection(collection, timeout=wait_s(), _async=True)
+            while (state := self._state(collection, wait_s())) == LoadState.Loading:
                 time.sleep(POLL_S)
         if state != LoadState.Loaded:
             raise Unavailable(f"loading {collection} at {self._milvus.uri}: it is {state.name}")
@@ -48,5 +48,5 @@ class Loaded:
         """Load it anew the next time."""
         self._known.discard(collection)
 
-    def _state(self, collection: str) -> LoadState:
-        return LoadState(self._client.get_load_state(collection, timeout=self._milvus.timeout_s)["state"])
+    def _state(self, collection: str, wait_s: float) -> LoadState:
+        return LoadState(self._client.get_load_state(collection, timeout=wait_s)["state"])

@@ -1,5 +1,6 @@
 """The thin wrapper of pymilvus: everything that Vitrine says to Milvus is said here."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,11 +13,12 @@ from vitrine.embedding import Vectors
 from vitrine.errors import BadInput
 from vitrine.index import definition, lite
 from vitrine.index.faults import translated
+from vitrine.index.filters import beyond
 from vitrine.index.loaded import Loaded
 from vitrine.index.rows import Row
 from vitrine.index.schema import VECTOR, Layout
-from vitrine.index.search import beyond
 from vitrine.index.store import MAX_ROWS, Found, Store
+from vitrine.index.waiting import Wait
 from vitrine.settings import Milvus
 
 FACTS = "vitrine.facts"
@@ -34,52 +36,58 @@ class MilvusStore:
         self._milvus = milvus
         self._server = server
         self._loaded = Loaded(client, milvus)
+        self._wait_s = Wait(milvus.uri, milvus.timeout_s)
+
+    def within(self, timeout_s: float) -> "MilvusStore":
+        """See `Store.within`."""
+        view = copy.copy(self)
+        view._wait_s = self._wait_s.within(timeout_s)
+        return view
 
     def create(self, collection: str, layout: Layout, *, description: str) -> None:
         """See `Store.create`."""
-        wait_s = self._milvus.timeout_s
         # Lite forgets descriptions; servers refuse properties that they do not know.
         properties = {"properties": {FACTS: description}} if self._server else {}
         with self._calling("creating", collection):
             # Servers would take the name of an alias, and the same name again.
-            if self._client.has_collection(collection, timeout=wait_s):
+            if self._client.has_collection(collection, timeout=self._wait_s()):
                 raise BadInput(f"{collection} is the name of a collection or alias already")
             fields = definition.fields(layout, description)
             self._client.create_collection(
-                collection, schema=fields, consistency_level=BOUNDED, timeout=wait_s, **properties
+                collection, schema=fields, consistency_level=BOUNDED, timeout=self._wait_s(), **properties
             )
             indexes = definition.indexes(layout, self._milvus)
-            self._client.create_index(collection, indexes, timeout=wait_s, sync=False)
+            self._client.create_index(collection, indexes, timeout=self._wait_s(), sync=False)
             # Released, Lite builds one index at the end instead of one with every segment.
-            self._client.release_collection(collection, timeout=wait_s)
+            self._client.release_collection(collection, timeout=self._wait_s())
 
     def insert(self, collection: str, rows: Sequence[Row]) -> None:
         """See `Store.insert`."""
         with self._calling("inserting into", collection):
-            self._client.insert(collection, list(rows), timeout=self._milvus.timeout_s)
+            self._client.insert(collection, list(rows), timeout=self._wait_s())
 
     def upsert(self, collection: str, rows: Sequence[Row]) -> None:
         """See `Store.upsert`."""
         with self._calling("upserting into", collection):
-            self._client.upsert(collection, list(rows), timeout=self._milvus.timeout_s)
+            self._client.upsert(collection, list(rows), timeout=self._wait_s())
 
     def delete(self, collection: str, keys: Sequence[str]) -> None:
         """See `Store.delete`."""
         with self._calling("deleting from", collection):
-            self._client.delete(collection, list(keys), timeout=self._milvus.timeout_s)
+            self._client.delete(collection, list(keys), timeout=self._wait_s())
 
     def prepare(self, collection: str) -> None:
         """See `Store.prepare`."""
         self._loaded.forget(collection)
         with self._calling("indexing", collection):
-            self._client.flush(collection, timeout=self._milvus.timeout_s)
-            self._client.release_collection(collection, timeout=self._milvus.timeout_s)
-        self._loaded.load(collection)
+            self._client.flush(collection, timeout=self._wait_s())
+            self._client.release_collection(collection, timeout=self._wait_s())
+        self._loaded.load(collection, self._wait_s)
 
     def pending(self, collection: str) -> int:
         """See `Store.pending`."""
         with self._calling("describing the index of", collection):
-            found = self._client.describe_index(collection, VECTOR, timeout=self._milvus.timeout_s)
+            found = self._client.describe_index(collection, VECTOR, timeout=self._wait_s())
         return int(found["pending_index_rows"])
 
     def count(self, collection: str) -> int:
@@ -90,7 +98,7 @@ class MilvusStore:
     def query(self, collection: str, matching: str, *, fields: Sequence[str], strong: bool = False) -> list[Row]:
         """See `Store.query`."""
         limit = {"limit": MAX_ROWS} if matching else {}
-        with self._loaded.during(collection), self._calling("reading", collection):
+        with self._loaded.during(collection, self._wait_s), self._calling("reading", collection):
             rows = self._client.query(collection, matching, output_fields=list(fields), **limit, **self._how(strong))
         return [{name: row[name] for name in fields} for row in rows]
 
@@ -118,7 +126,7 @@ class MilvusStore:
 
         def look(limit: int, ef: int | None) -> list[list[Found]]:
             wide = {"ef": max(ef, limit)} if ef else {}
-            with self._loaded.during(collection), self._calling("searching", collection):
+            with self._loaded.during(collection, self._wait_s), self._calling("searching", collection):
                 found = self._client.search(
                     collection,
                     list(vectors),
@@ -142,29 +150,29 @@ class MilvusStore:
         if self._server:
             return lite.version()
         with self._calling("asking for the version of", "Milvus"):
-            return f"Milvus {self._client.get_server_version(timeout=self._milvus.timeout_s).removeprefix('v')}"
+            return f"Milvus {self._client.get_server_version(timeout=self._wait_s()).removeprefix('v')}"
 
     def collections(self) -> list[str]:
         """See `Store.collections`."""
         with self._calling("listing", "collections"):
-            return sorted(self._client.list_collections(timeout=self._milvus.timeout_s))
+            return sorted(self._client.list_collections(timeout=self._wait_s()))
 
     def description(self, collection: str) -> str:
         """See `Store.description`."""
         with self._calling("describing", collection):
-            found = self._client.describe_collection(collection, timeout=self._milvus.timeout_s)
+            found = self._client.describe_collection(collection, timeout=self._wait_s())
         return str(found["description"] or found.get("properties", {}).get(FACTS, ""))
 
     def resolve(self, alias: str) -> str | None:
         """See `Store.resolve`."""
         with self._calling("resolving", alias):
-            found = _if_there(partial(self._client.describe_alias, alias, timeout=self._milvus.timeout_s))
+            found = _if_there(partial(self._client.describe_alias, alias, timeout=self._wait_s()))
         return str(found["collection_name"]) if found else None
 
     def aliases(self, collection: str) -> list[str]:
         """See `Store.aliases`."""
         with self._calling("listing the aliases of", collection):
-            found = _if_there(partial(self._client.list_aliases, collection, timeout=self._milvus.timeout_s))
+            found = _if_there(partial(self._client.list_aliases, collection, timeout=self._wait_s()))
         return sorted(found["aliases"]) if found else []
 
     def point(self, alias: str, collection: str) -> None:
@@ -176,7 +184,7 @@ class MilvusStore:
         else:
             change = self._client.create_alias
         with self._calling(f"pointing {alias} at", collection):
-            change(collection, alias, timeout=self._milvus.timeout_s)
+            change(collection, alias, timeout=self._wait_s())
 
     def drop(self, collection: str) -> None:
         """See `Store.drop`; checked here because Milvus Lite would drop the alias too."""
@@ -185,7 +193,7 @@ class MilvusStore:
         if aliases := self.aliases(collection):
             raise BadInput(f"{collection} is served as {', '.join(aliases)}: it is not dropped")
         with self._calling("dropping", collection):
-            self._client.drop_collection(collection, timeout=self._milvus.timeout_s)
+            self._client.drop_collection(collection, timeout=self._wait_s())
         self._loaded.forget(collection)
 
     def close(self) -> None:
@@ -204,7 +212,7 @@ class MilvusStore:
 
     def _key(self, collection: str) -> str:
         with self._calling("describing", collection):
-            described = self._client.describe_collection(collection, timeout=self._milvus.timeout_s)
+            described = self._client.describe_collection(collection, timeout=self._wait_s())
         return next(str(field["name"]) for field in described["fields"] if field.get("is_primary"))
 
     def _page(self, collection: str, matching: str, *, fields: Sequence[str]) -> list[Row]:
@@ -213,14 +221,14 @@ class MilvusStore:
         That itself puts keys into its filter as they are, and fails at the first that holds a quotation mark.
         """
         iterating = {"iterator": "True", "reduce_stop_for_best": "True", "limit": PAGE_ROWS}
-        with self._loaded.during(collection), self._calling("reading", collection):
+        with self._loaded.during(collection, self._wait_s), self._calling("reading", collection):
             found = self._client.query(
-                collection, matching, output_fields=list(fields), timeout=self._milvus.timeout_s, **iterating
+                collection, matching, output_fields=list(fields), timeout=self._wait_s(), **iterating
             )
         return list(found)
 
     def _how(self, strong: bool) -> dict[str, Any]:
-        return {"timeout": self._milvus.timeout_s, "consistency_level": STRONG if strong else BOUNDED}
+        return {"timeout": self._wait_s(), "consistency_level": STRONG if strong else BOUNDED}
 
     def _calling(self, doing: str, name: str) -> AbstractContextManager[None]:
         return translated(f"{doing} {name} at {self._milvus.uri}")

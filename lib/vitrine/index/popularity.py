@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from vitrine.index import schema
+from vitrine.index.filters import where
 from vitrine.index.recommendations import KEYS_PER_QUERY, Related
-from vitrine.index.search import where
 from vitrine.index.staged import read
 from vitrine.index.store import Store
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from vitrine.embedding import Vectors
 from vitrine.index import schema
+from vitrine.index.filters import where
 from vitrine.index.rows import Row
-from vitrine.index.search import where
 from vitrine.index.store import Store
 
 KEYS_PER_QUERY = 500

@@ -1,36 +1,19 @@
-"""Searches that answer products, each once, and the filters that they take."""
+"""Searches that answer products, each once."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
 from vitrine.embedding import Vectors
-from vitrine.errors import BadInput
 from vitrine.index import schema
+from vitrine.index.filters import where
 from vitrine.index.rows import Row
 from vitrine.index.store import MAX_ROWS, Found, Store
 
 WIDER = 4
-FILTERABLE: Mapping[str, type] = {
-    schema.IMAGE_ID: str,
-    schema.PRODUCT_ID: str,
-    schema.IMAGE_SHA256: str,
-    schema.CATEGORY: str,
-    schema.BRAND: str,
-    schema.IN_STOCK: bool,
-    schema.POSITION: int,
-    schema.VERSION: int,
-    schema.PRICE: float,
-    schema.POPULAR_IN: str,
-    schema.POPULAR_RANK: int,
-    schema.USER_HASH: str,
-}
-ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 STORED_FIELDS = tuple(field.name for field in schema.PICTURE_FIELDS)
-
-Value = str | bool | int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,47 +76,20 @@ def nearest(
     return sorted(best.values(), key=lambda hit: -hit.score)[:k]
 
 
+def vectors_of_pictures(store: Store, collection: str, image_ids: Sequence[str]) -> Vectors:
+    """The vectors of pictures, (n, dim) float32 in their order; zeros for one that is not there any more."""
+    fields = [schema.IMAGE_ID, schema.VECTOR]
+    rows = store.query(collection, where(schema.IMAGE_ID, image_ids), fields=fields) if image_ids else []
+    found = {row[schema.IMAGE_ID]: np.asarray(row[schema.VECTOR], dtype=np.float32) for row in rows}
+    missing = np.zeros(next(map(len, found.values()), 0), dtype=np.float32)
+    return np.array([found.get(image_id, missing) for image_id in image_ids], dtype=np.float32)
+
+
 def vectors_of(store: Store, collection: str, product_id: str) -> list[Row]:
     """The rows of a product with all their fields, by position; vectors are (dim,) float32. Empty if unknown."""
     rows = store.query(collection, where(schema.PRODUCT_ID, product_id), fields=STORED_FIELDS)
     arrays = [{**row, schema.VECTOR: np.asarray(row[schema.VECTOR], dtype=np.float32)} for row in rows]
     return sorted(arrays, key=lambda row: cast(int, row[schema.POSITION]))
-
-
-def where(field: str, value: Value | Sequence[Value]) -> str:
-    """A filter: the field equals the value, or one of the values; join several with ` and `.
-
-    Raises:
-        BadInput: the field cannot be filtered by, or the value is not of its type.
-    """
-    if field not in FILTERABLE:
-        raise BadInput(f"cannot filter by {field}: use one of {', '.join(FILTERABLE)}")
-    if isinstance(value, (str, bool, int, float)):
-        return f"{field} == {_literal(field, value)}"
-    return f"{field} in [{', '.join(_literal(field, one) for one in value)}]"
-
-
-def beyond(field: str, value: str) -> str:
-    """A filter: the text of the field comes after the value, in the order of their bytes."""
-    return f"{field} > {_literal(field, value)}"
-
-
-def _literal(field: str, value: Value) -> str:
-    wanted = FILTERABLE[field]
-    if wanted is float and type(value) is int:
-        value = float(value)
-    if type(value) is not wanted or value in (float("inf"), float("-inf")) or value != value:
-        raise BadInput(f"cannot filter {field} by {value!r}: it takes {wanted.__name__}")
-    if isinstance(value, str):
-        return f'"{_clean(field, value).translate(ESCAPES)}"'
-    return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _clean(field: str, text: str) -> str:
-    try:
-        return text.encode().decode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"cannot filter {field} by {text!r}: it is not Unicode text") from error
 
 
 def _products(rows: Sequence[Found]) -> list[Hit]:

@@ -20,6 +20,15 @@ def read(files: Sequence[str], columns: Sequence[str] | None = None) -> Iterator
             yield from file.iter_batches(READ_ROWS, columns=list(columns) if columns else None)
 
 
+def count_rows(files: Sequence[str]) -> int:
+    """How many rows the files hold; reads their footers only."""
+    total = 0
+    for name in files:
+        with open_file(name) as file:
+            total += file.metadata.num_rows
+    return total
+
+
 def open_file(name: str) -> pq.ParquetFile:
     """The Parquet file at a path or URI; close it."""
     if "://" not in name:

@@ -13,6 +13,11 @@ from vitrine.settings import Milvus
 
 Found = tuple[float, Row]
 
+
+class NotThere(BadInput):
+    """A collection is not there, or not any more."""
+
+
 MAX_ROWS = 16_384
 """Most rows that one search or query of Milvus returns."""
 
@@ -21,8 +26,16 @@ class Store(Protocol):
     """What Vitrine asks of a vector database. JSON fields go in as text and come out decoded.
 
     Every method raises Unavailable where trying again may help, BadInput or BadSettings where it will not.
-    Reads are Strong (they see every row written before) where the docstring or `strong` says so.
+    A collection that does not exist is NotThere. Reads are Strong (they see every row written before) where the
+    docstring or `strong` says so. Threads may share a Store.
     """
+
+    def within(self, timeout_s: float) -> "Store":
+        """The same database for calls that together take no longer: what is not answered by then is Unavailable.
+
+        It has no connection of its own, and is not closed.
+        """
+        ...
 
     def create(self, collection: str, layout: Layout, *, description: str) -> None:
         """Make an empty collection; BadInput if a collection or alias has that name."""

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,11 +13,11 @@ from vitrine.embedding import Vectors
 from vitrine.errors import BadInput
 from vitrine.index.rows import Row
 from vitrine.index.schema import VECTOR, Field, Kind, Layout
-from vitrine.index.store import MAX_ROWS, Found, Store
+from vitrine.index.store import MAX_ROWS, Found, NotThere, Store
+from vitrine.testing.dialect import passes
 
 _PLAIN: Mapping[Kind, type] = {Kind.INT32: int, Kind.INT64: int, Kind.BOOL: bool}
 _BITS = {Kind.INT32: 31, Kind.INT64: 63}
-_CLAUSE = re.compile(r"(\w+) (==|in) ")
 
 
 @dataclass(slots=True)
@@ -32,12 +31,16 @@ class MemoryStore:
     """A Store in memory with the rules of a Milvus server, which Milvus Lite does not keep.
 
     Byte limits and types hold, a key inserted again makes a second row, and what an alias serves is not dropped.
-    Searches are exact. Filters are those that `vitrine.index.search.where` writes, joined by ` and `.
+    Searches are exact. Filters are those that `vitrine.index.filters` writes.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
         self._aliases: dict[str, str] = {}
+
+    def within(self, timeout_s: float) -> "MemoryStore":
+        """See `Store.within`; memory answers at once."""
+        return self
 
     def create(self, collection: str, layout: Layout, *, description: str) -> None:
         """See `Store.create`."""
@@ -81,7 +84,7 @@ class MemoryStore:
 
     def query(self, collection: str, matching: str, *, fields: Sequence[str], strong: bool = False) -> list[Row]:
         """See `Store.query`."""
-        rows = [row for row in self._find(collection).rows if _matches(row, matching)]
+        rows = list(filter(passes(matching), self._find(collection).rows))
         return [{name: row[name] for name in fields} for row in rows[:MAX_ROWS]]
 
     def scan(self, collection: str, *, fields: Sequence[str]) -> Iterator[Row]:
@@ -101,7 +104,7 @@ class MemoryStore:
         """See `Store.search`."""
         if limit > MAX_ROWS:
             raise BadInput(f"searching {collection}: at most {MAX_ROWS} rows")
-        rows = [row for row in self._find(collection).rows if _matches(row, matching)]
+        rows = list(filter(passes(matching), self._find(collection).rows))
         if not rows:
             return [[] for _ in vectors]
         scores = _unit(vectors) @ _unit(np.asarray([row[VECTOR] for row in rows], dtype=np.float32)).T
@@ -157,7 +160,7 @@ class MemoryStore:
 
     def _find(self, collection: str) -> _Kept:
         if collection not in self._kept:
-            raise BadInput(f"there is no collection {collection}")
+            raise NotThere(f"there is no collection {collection}")
         return self._kept[collection]
 
 
@@ -192,19 +195,6 @@ def _decoded(text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(f"not JSON: {text[:40]!r}") from error
-
-
-def _matches(row: Row, matching: str) -> bool:
-    decoder = json.JSONDecoder(strict=False)
-    while matching:
-        clause = _CLAUSE.match(matching)
-        if clause is None:
-            raise BadInput(f"this filter is not one of vitrine.index.search.where: {matching}")
-        value, end = decoder.raw_decode(matching, clause.end())
-        if row[clause[1]] not in (value if clause[2] == "in" else [value]):
-            return False
-        matching = matching[end:].removeprefix(" and ")
-    return True
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -12,7 +12,7 @@ from vitrine.errors import BadInput
 from vitrine.index import bulk, load, schema
 from vitrine.index.bulk.importer import Phase, open_importer
 from vitrine.index.bulk.loading import submit
-from vitrine.index.search import where
+from vitrine.index.filters import where
 from vitrine.index.store import connect
 from vitrine.settings import Milvus
 from vitrine.storage import directory
