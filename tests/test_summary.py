@@ -35,6 +35,8 @@ def reported(small, **changes) -> summary.Report:
 
 
 KEYS = {
+    "calibration",
+    "thumbnails",
     "run",
     "model_id",
     "rows",

@@ -24,6 +24,7 @@ class Account:
     rejected_by_reason: Mapping[str, int]
     forward_passes: int
     cut_texts: int
+    thumbnails: int = 0
 
     @property
     def loaded(self) -> int:
@@ -55,6 +56,7 @@ def settle(run: Run, done: Sequence[Manifest], catalog_rows: int, *, max_reject_
         rejected_by_reason=dict(worst),
         forward_passes=total("forward_passes"),
         cut_texts=total("cut_texts"),
+        thumbnails=total("thumbnails"),
     )
     parts = account.embedded + account.reused + account.rejected + account.duplicates
     if parts != account.rows or total("catalog_rows") != catalog_rows or reasons.total() != account.rejected:

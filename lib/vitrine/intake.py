@@ -2,16 +2,17 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from vitrine import catalog, fetch
 from vitrine.errors import BadRecord
+from vitrine.features import Known
 from vitrine.images import inspect
 from vitrine.index import rows as index_rows
 from vitrine.product import Reason, Reject, image_id
-from vitrine.settings import Pictures
+from vitrine.settings import Pictures, Thumbnails
 from vitrine.vision.overlap import ordered_map
 
 _FETCH_BUFFER_BYTES = 64 << 20
@@ -23,6 +24,7 @@ class UnitJob:
 
     `rows_directory` takes finished rows, `run_directory` everything else.
     `event_us` is the moment the catalogue shows, `indexed_us` the moment the run began, in microseconds since 1970.
+    No thumbnails are made without settings of them.
     """
 
     run_directory: str
@@ -32,12 +34,7 @@ class UnitJob:
     dim: int
     event_us: int
     indexed_us: int
-
-
-class Known(Protocol):
-    """A set of sha256 digests, 32 bytes each."""
-
-    def __contains__(self, digest: bytes, /) -> bool: ...
+    thumbnails: Thumbnails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,8 @@ class Candidate:
 class Intake:
     """Sorts the pictures of one unit as they are read.
 
-    `known` holds the sha256 digests of stored vectors, `refused` what is remembered of bytes that no decoder takes.
+    `known` holds the sha256 digests of stored vectors, `refused` what is remembered of bytes that no decoder takes;
+    `show` is given the hash and bytes of every picture that has a vector or may get one.
     `rows` counts the pictures read, `catalog_rows` are the rows that they stand in, by file. `outcomes` are rows
     of `manifest.OUTCOME_SCHEMA`, `cuts` are the numbers of texts cut, row by row; `hits` and `unreachable` are rows
     without vectors. Two threads fill these: the one that reads and the one that takes vectors.
@@ -61,6 +59,7 @@ class Intake:
     job: UnitJob
     known: Known
     refused: Mapping[str, Reject]
+    show: Callable[[str, bytes], None] = lambda _sha256, _data: None
     rows: int = 0
     catalog_rows: set[tuple[str, int]] = field(default_factory=set)
     duplicates: int = 0
@@ -84,11 +83,13 @@ class Intake:
                 digest = hashlib.sha256(content)
                 candidate = Candidate(replace(picture, data=None), digest.hexdigest())
                 if digest.digest() in self.known:
+                    self.show(candidate.sha256, content)
                     self.hits.append(self.row(candidate))
                     self.note(candidate, "reused")
                 elif reject := self._refusal(candidate, content):
                     self.note(candidate, "rejected", reject=reject)
                 else:
+                    self.show(candidate.sha256, content)
                     yield candidate, content
 
     def _loaded(self, pictures: Iterable[catalog.Picture]) -> Iterator[tuple[catalog.Picture, bytes | Reject]]:

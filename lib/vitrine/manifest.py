@@ -33,9 +33,9 @@ class Manifest:
     """What became of one unit: rows = embedded + reused + rejected + duplicates.
 
     `catalog_rows` are rows of the file, `rows` pictures as they were read (a product without any is one);
-    `size_bytes` is what the pictures weigh, `process` names the Python process, `runs_on` what its
-    network ran on if it was needed. Files are names within the run's
-    directory, empty where there is nothing to keep: `rows_file` finished rows, `hits_file` rows whose vectors the
+    `size_bytes` is what the pictures weigh, `thumbnails` how many of those were made, `process` names the Python
+    process, `runs_on` what its network ran on if it was needed. Files are names within the run's directory, empty where
+    there is nothing to keep: `rows_file` finished rows, `hits_file` rows whose vectors the
     feature store holds, `unreachable_file` rows of pictures whose addresses could not be reached, `outcomes_file`
     one line a picture but for duplicates.
     """
@@ -58,6 +58,7 @@ class Manifest:
     hits_file: str
     unreachable_file: str
     outcomes_file: str
+    thumbnails: int = 0
 
 
 def with_vectors(rows: pa.Table, vectors: Vectors) -> pa.Table:

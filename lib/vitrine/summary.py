@@ -55,6 +55,8 @@ class Report:
     read_by: str  # "pyarrow", or "spark" where Spark had to write a table as Parquet first
     picture_bytes: int
     peak_memory_bytes: Mapping[str, int]
+    thumbnails: int = 0  # made by this run
+    calibration: Mapping[str, object] | None = None  # what the collection says of its cosines
 
     def values(self) -> dict[str, object]:
         """As a JSON object."""
@@ -123,6 +125,7 @@ def report(
             "driver": peak_memory_bytes(),
             "worker": max((one.peak_memory_bytes for one in done), default=0),
         },
+        calibration=asdict(made.facts.calibration) if made.facts.calibration else None,
     )
 
 
@@ -165,6 +168,8 @@ def page(report: Report, *, notice: str, rejects: tuple[Tile, ...], neighbours: 
         "images per second": ", ".join(f"{stage} {rate:,.0f}" for stage, rate in report.images_per_second.items()),
         "peak memory": ", ".join(f"{who} {size / 1e6:,.0f} MB" for who, size in report.peak_memory_bytes.items()),
     }
+    if report.thumbnails:
+        facts["thumbnails"] = f"{report.thumbnails:,} made"
     if report.same_category:
         share, chance = report.same_category["neighbours"], report.same_category["by_chance"]
         facts["nearest 8 of the same category"] = f"{share:.1%} (random order: {chance:.1%})"

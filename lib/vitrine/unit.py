@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
@@ -33,9 +33,11 @@ from vitrine.product import Reject
 from vitrine.spark import assigned_cores, assigned_device, in_task
 from vitrine.storage import Directory, directory
 from vitrine.telemetry import peak_memory_bytes
+from vitrine.thumbnails import Maker, Thumbnails
 from vitrine.vision.request import EngineRequest
 
 KNOWN_HASHES = "known-hashes.bin"
+KNOWN_THUMBNAILS = "known-thumbnails.bin"
 REFUSED = "refused"
 
 
@@ -79,7 +81,10 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
     place = directory(job.run_directory)
     intake = Intake(job, *_known(job.run_directory))
     name = f"{unit.unit_id}-{uuid4().hex[:8]}.parquet"
-    passes, runs_on = _embed(intake, unit, make_embedder, rows_file=f"rows/{name}", isolated=isolated)
+    with _maker(job) as maker:
+        if maker:
+            intake.show = maker.offer
+        passes, runs_on = _embed(intake, unit, make_embedder, rows_file=f"rows/{name}", isolated=isolated)
     if len(intake.catalog_rows) != unit.rows:
         read = f"{len(intake.catalog_rows)} of {unit.rows} rows"
         raise BadInput(f"{unit.pieces[0].file} gave {read} of unit {unit.unit_id}: it changed; start a new run")
@@ -88,6 +93,7 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
         intake,
         unit_id=unit.unit_id,
         forward_passes=passes,
+        thumbnails=maker.made if maker else 0,
         runs_on=runs_on,
         seconds=time.monotonic() - started,
         rows_file=name,
@@ -95,6 +101,15 @@ def _done(unit: catalog.Unit, job: UnitJob, make_embedder: Callable[[], Embedder
         unreachable_file=_write(place, f"unreachable/{name}", intake.unreachable, HIT_SCHEMA),
         outcomes_file=_write(place, f"outcomes/{name}", _in_file_order(intake.outcomes), OUTCOME_SCHEMA),
     )
+
+
+def _maker(job: UnitJob) -> AbstractContextManager[Maker | None]:
+    """What makes thumbnails while the unit is done, if there are to be any."""
+    if job.thumbnails is None or job.thumbnails.uri is None:
+        return nullcontext()
+    thumbnails = Thumbnails(job.thumbnails.uri, job.thumbnails.size, limits=job.pictures)
+    known = KnownHashes(directory(job.run_directory), KNOWN_THUMBNAILS)
+    return Maker(thumbnails, known, threads=assigned_cores())
 
 
 def _embed(

@@ -47,7 +47,7 @@ def assert_harmless(examples: int, capfd: pytest.CaptureFixture[str]) -> None:
     found: Counter[str] = Counter()
     with DecodingProcess() as decode:
         outcome(decode, samples()[0])
-        (fork,) = psutil.Process(decode._process.pid).children()
+        (fork,) = psutil.Process(decode.pid).children()
         before = memory_bytes(fork, "VmRSS")
 
         @settings(max_examples=examples, derandomize=True, database=None, deadline=None)

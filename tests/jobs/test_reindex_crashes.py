@@ -1,5 +1,6 @@
 """Pictures that kill the decoder or keep it for good: the job ends right without them. The faults are in Pillow."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -48,6 +49,7 @@ def reindexed(place: Path, models: Path) -> dict[str, object]:
         "model.store": models,
         "model.precision": "fp32",
         "pictures.decode_timeout_s": 5,
+        "thumbnails.uri": place / "thumbs",
         "max_reject_ratio": 0.2,
         "spark.master": "local[2,4]",
     }
@@ -104,3 +106,7 @@ def test_pictures_that_kill_the_decoder_are_rejects_and_all_others_are_embedded(
     wanted = embedded_here({f"p{number:02}/0": image for number, image in enumerate(images) if number not in DEADLY})
     assert found.keys() == wanted.keys()
     assert min(float(found[key] @ wanted[key]) for key in wanted) >= 0.9999
+
+    sound = {hashlib.sha256(image).hexdigest() for number, image in enumerate(images) if number not in DEADLY}
+    assert {path.stem for path in (tmp_path / "thumbs").rglob("*.webp")} == sound
+    assert report["thumbnails"] == ROWS - len(DEADLY)

@@ -115,7 +115,7 @@ def test_the_largest_picture_allowed_has_the_memory_it_needs(decode_apart: Decod
 def test_a_process_that_was_killed_is_no_reject_and_nothing_is_left_of_it() -> None:
     with DecodingProcess() as process:
         process(PICTURE, LIMITS)
-        there = psutil.Process(process._process.pid)
+        there = psutil.Process(process.pid)
         all_of_it = [there, *there.children()]
         there.kill()
         with pytest.raises(Unavailable, match="has ended with status -9: try again"):

@@ -3,12 +3,19 @@
 import mmap
 from bisect import bisect_left
 from pathlib import Path
+from typing import Protocol
 
 from pyarrow import fs
 
 from vitrine.storage import Directory
 
 _DIGEST_BYTES = 32
+
+
+class Known(Protocol):
+    """A set of sha256 digests, 32 bytes each."""
+
+    def __contains__(self, digest: bytes, /) -> bool: ...
 
 
 class KnownHashes:

@@ -1,6 +1,7 @@
 """Pictures opened with Pillow: the first frame, upright, on white, as RGB."""
 
 import io
+import math
 from collections.abc import Callable
 
 from PIL import Image, ImageFile
@@ -39,6 +40,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS, _MIRRORED, _UPSIDE_DOWN = frozenset((5, 6, 7, 8)), frozenset((2, 3, 7, 8)), frozenset((3, 4, 6, 7))
+
+Edges = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels."""
 
 
 def open_upright(data: bytes, limits: Pictures) -> Image.Image:
@@ -49,7 +54,30 @@ def open_upright(data: bytes, limits: Pictures) -> Image.Image:
     Raises:
         BadRecord: as `inspect`.
     """
-    return _upright(data, inspect(data, limits), draft_side=None)
+    return _upright(data, inspect(data, limits), _loaded)
+
+
+def open_part(data: bytes, edges: Callable[[int, int], Edges], longest: int, limits: Pictures) -> Image.Image:
+    """A part of what `open_upright` gives, its longer side at most `longest` pixels; only the part is converted.
+
+    `edges` gives those of the part in an upright picture of any width and height: a large JPEG is made smaller while it
+    is decoded. Takes at most 4 bytes a pixel of the picture beside the part.
+
+    Raises:
+        BadRecord: as `inspect`.
+    """
+    header = inspect(data, limits)
+
+    def cut(picture: ImageFile.ImageFile) -> Image.Image:
+        left, top, right, bottom = _as_stored(edges, picture.size, header.orientation)
+        smaller = max(right - left, bottom - top) / longest
+        if smaller > 1:
+            picture.draft("RGB", (math.ceil(picture.width / smaller), math.ceil(picture.height / smaller)))
+        return picture.crop(_as_stored(edges, picture.size, header.orientation))
+
+    part = _upright(data, header, cut)
+    part.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return part
 
 
 def thumbnail(data: bytes, side: int, limits: Pictures) -> bytes:
@@ -58,20 +86,40 @@ def thumbnail(data: bytes, side: int, limits: Pictures) -> bytes:
     Raises:
         BadRecord: as `inspect`.
     """
-    picture = _upright(data, inspect(data, limits), draft_side=side)
+
+    def drafted(picture: ImageFile.ImageFile) -> Image.Image:
+        picture.draft("RGB", (side, side))
+        return _loaded(picture)
+
+    picture = _upright(data, inspect(data, limits), drafted)
     picture.thumbnail((side, side), Image.Resampling.BILINEAR)
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=80)
     return out.getvalue()
 
 
-def _upright(data: bytes, header: Header, *, draft_side: int | None) -> Image.Image:
+def _loaded(picture: ImageFile.ImageFile) -> Image.Image:
+    picture.load()
+    return picture
+
+
+def _as_stored(edges: Callable[[int, int], Edges], size: tuple[int, int], orientation: int) -> Edges:
+    """Where the part lies in a picture of that size before it is turned."""
+    width, height = size
+    if orientation in _SIDEWAYS:
+        top, left, bottom, right = edges(height, width)
+    else:
+        left, top, right, bottom = edges(width, height)
+    if orientation in _MIRRORED:
+        left, right = width - right, width - left
+    if orientation in _UPSIDE_DOWN:
+        top, bottom = height - bottom, height - top
+    return left, top, right, bottom
+
+
+def _upright(data: bytes, header: Header, pixels: Callable[[ImageFile.ImageFile], Image.Image]) -> Image.Image:
     try:
-        picture = _open(data, header)
-        if draft_side is not None:
-            picture.draft("RGB", (draft_side, draft_side))
-        picture.load()
-        flat = _flatten(picture)
+        flat = _flatten(pixels(_open(data, header)))
     except BadRecord:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:

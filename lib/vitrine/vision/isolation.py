@@ -1,55 +1,28 @@
-"""Decoding apart: a process whose forks decode, so that a picture which kills its decoder kills nothing else.
+"""Decoding apart, so that a picture which kills its decoder kills nothing else."""
 
-A request is two messages, the limits as JSON and the picture's bytes; an answer is one, an exit status and then
-height, width and pixels, or reason and detail. A fork has time and memory for one picture of the allowed size.
-"""
-
-import os
-import resource
-import signal
 import struct
-import subprocess
-import sys
-import threading
-from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import torch
 
-from vitrine.errors import BadRecord, Unavailable
-from vitrine.product import Reason
+from vitrine.images.apart import Apart
 from vitrine.settings import Pictures
 from vitrine.vision.decode import decode
 
-_STATUS = struct.Struct("<i")
 _SIZE = struct.Struct("<II")
-_DECODED, _REFUSED = 1000, 1001  # beyond what a process exits with
-_TOO_LATE = -signal.SIGALRM
-
-_BYTES_PER_PIXEL = 32  # WebP takes 22, the most of all formats
-_BASE_BYTES = 1 << 29
 
 
 class DecodingProcess:
     """`decode` in a process of its own; threads take turns. It ends with its `with` block."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._connection, theirs = Pipe()
-        # The modules may come from a zip that only sys.path knows; a process with threads should not fork.
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,
-                env={**os.environ, **environment},
-            )
+        self._apart = Apart(decoded)
+
+    @property
+    def pid(self) -> int:
+        """See `Apart.pid`."""
+        return self._apart.pid
 
     def __call__(self, data: bytes, limits: Pictures) -> torch.Tensor:
         """See `decode`.
@@ -58,17 +31,9 @@ class DecodingProcess:
             BadRecord: as `decode`, `decoder_crash` (decoding ends its process), or `decode_timeout`.
             Unavailable: the process itself has ended, which no picture can bring about.
         """
-        try:
-            with self._turn:
-                answer = _asked(self._connection, limits.model_dump_json().encode(), data)
-        except (EOFError, OSError) as error:
-            code = self._process.wait()
-            raise Unavailable(f"the process that decodes pictures has ended with status {code}: try again") from error
-        (status,) = _STATUS.unpack_from(answer)
-        if status != _DECODED:
-            raise _refusal(status, answer[_STATUS.size :].decode(), limits)
-        height, width = _SIZE.unpack_from(answer, _STATUS.size)
-        pixels = np.frombuffer(bytearray(answer), np.uint8, offset=_STATUS.size + _SIZE.size)
+        answer = bytearray(self._apart(data, limits))
+        height, width = _SIZE.unpack_from(answer)
+        pixels = np.frombuffer(answer, np.uint8, offset=_SIZE.size)
         return torch.from_numpy(pixels.reshape(height, width, 3)).permute(2, 0, 1)
 
     def __enter__(self) -> "DecodingProcess":
@@ -77,89 +42,10 @@ class DecodingProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
-        self._process.kill()
-        self._process.wait()
+        self._apart.__exit__(kind, error, trace)
 
 
-def _asked(decoder: Connection, limits: bytes, data: bytes) -> bytes:
-    decoder.send_bytes(limits)
-    decoder.send_bytes(data)
-    return decoder.recv_bytes()
-
-
-def _refusal(status: int, said: str, limits: Pictures) -> BadRecord:
-    if status == _REFUSED:
-        return BadRecord(*said.split("\n", 1))
-    if status == _TOO_LATE:
-        return BadRecord(Reason.DECODE_TIMEOUT, f"decoding took longer than {limits.decode_timeout_s:g} s")
-    ended = f"by signal {-status}, {signal.strsignal(-status)}" if status < 0 else f"with status {status}"
-    return BadRecord(Reason.DECODER_CRASH, f"decoding ended its process {ended}")
-
-
-class _Fork:
-    """A fork of this process, which decodes until a picture ends it: `status` then says how."""
-
-    def __init__(self) -> None:
-        self.answered = 0
-        self.status: int | None = None
-        self._connection, theirs = Pipe()
-        self._pid = os.fork()
-        if not self._pid:
-            self._connection.close()
-            try:
-                _decode_for(theirs)
-            finally:
-                os._exit(1)
-        theirs.close()
-
-    def ask(self, limits: bytes, data: bytes) -> bytes:
-        try:
-            answer = _asked(self._connection, limits, data)
-        except (EOFError, OSError):
-            self._connection.close()
-            status = self.status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-            return _STATUS.pack(status)
-        self.answered += 1
-        return answer
-
-
-def serve(parent: Connection) -> None:
-    """Answer requests until they end; a picture is to blame only for the end of a fork that had no other before it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    fork = _Fork()
-    with suppress(EOFError):
-        while True:
-            limits, data = parent.recv_bytes(), parent.recv_bytes()
-            answer = fork.ask(limits, data)
-            if fork.answered and fork.status not in (None, _TOO_LATE):
-                fork = _Fork()
-                answer = fork.ask(limits, data)
-            if fork.status is not None:
-                fork = _Fork()
-            parent.send_bytes(answer)
-
-
-def _decode_for(parent: Connection) -> None:
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    while True:
-        limits, data = Pictures.model_validate_json(parent.recv_bytes()), parent.recv_bytes()
-        wanted = used + _BASE_BYTES + _BYTES_PER_PIXEL * limits.max_pixels
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-        signal.setitimer(signal.ITIMER_REAL, limits.decode_timeout_s)
-        answer = _answer(data, limits)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        parent.send_bytes(answer)
-
-
-def _answer(data: bytes, limits: Pictures) -> bytes:
-    try:
-        rows = decode(data, limits).permute(1, 2, 0).contiguous().numpy()
-    except BadRecord as error:
-        return _STATUS.pack(_REFUSED) + f"{error.reason}\n{error.detail}".encode()
-    return _STATUS.pack(_DECODED) + _SIZE.pack(*rows.shape[:2]) + rows.tobytes()
-
-
-if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+def decoded(data: bytes, limits: Pictures) -> bytes:
+    """`decode`, as bytes: height, width and rows of pixels."""
+    rows = decode(data, limits).permute(1, 2, 0).contiguous().numpy()
+    return _SIZE.pack(*rows.shape[:2]) + rows.tobytes()
