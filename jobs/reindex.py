@@ -1,8 +1,8 @@
 """Reindex: a Parquet catalogue in, a searchable Milvus collection out.
 
 Reads   the catalogue (--catalog), the feature store, the collection that the alias serves now.
-Writes  a new collection and its ledger, vectors into the feature store, the state of the run and Spark's messages
-        (spark.log) below --work, report.json and report.html; at the end it moves the alias.
+Writes  a new collection and its ledger, vectors into the feature store, thumbnails (--thumbnails.uri), the state of
+        the run and Spark's messages (spark.log) below --work, report.json and report.html; at last it moves the alias.
 Again   may be run twice: the same --run goes on where that run stopped, and a finished one is not done again;
         another makes a new collection and embeds only pictures that the feature store does not hold. Two at once
         for one --run or one alias: the second is refused.
@@ -19,24 +19,25 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from vitrine import account, canaries, catalog, flags, gallery, refused, spark, staging, summary, unreachable
+from vitrine import account, canaries, catalog, flags, gallery, spark, staging, summary, unreachable
 from vitrine import run as runs
 from vitrine.account import Account
 from vitrine.embedding import Embedder
 from vitrine.errors import BadInput, Unavailable, VitrineError
 from vitrine.gallery import Answer
 from vitrine.index import bulk, changeover, collections, gates, ledger, load
+from vitrine.index.calibrating import calibrate
+from vitrine.index.calibration import Calibration
 from vitrine.index.collections import Collection, Facts
 from vitrine.index.ledger import LedgerRow
 from vitrine.index.store import Store, connect
-from vitrine.intake import UnitJob
 from vitrine.manifest import Manifest
-from vitrine.preparation import Job, begin, check
+from vitrine.preparation import Job, begin, check, unit_job, write_known
 from vitrine.retry import again
 from vitrine.settings import Settings
 from vitrine.summary import Report
 from vitrine.telemetry import configure_logging, progress
-from vitrine.unit import KNOWN_HASHES, REFUSED, run_unit_text
+from vitrine.unit import run_unit_text
 
 logger = logging.getLogger("vitrine.reindex")
 
@@ -47,13 +48,14 @@ IMPORTS = "imports"
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What is ready to be loaded: manifests and counts of all units, files of finished rows, rows of the ledger."""
+    """What is ready to be loaded: manifests, counts, files of finished rows, rows of the ledger, measured cosines."""
 
     plan: catalog.Plan
     done: list[Manifest]
     counts: Account
     files: list[str]
     exceptions: list[LedgerRow]
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,7 @@ def make_plan(job: Job, session: SparkSession) -> catalog.Plan:
         sources = spark.as_parquet(session, job.settings.catalog, job.run.file(runs.EXPORTED))
         settings = job.settings.model_copy(update={"catalog": sources})
         plan = runs.settled_plan(job.run, catalog.plan(settings, slots=spark.slots(session), deleted=deleted))
-        refused.add(job.run.place.within(REFUSED), refused.read(job.refused))
-        known = job.features.write_known_hashes(job.run.place, KNOWN_HASHES)
+        known = write_known(job)
     counts = (plan.catalog_rows, len(plan.units), known, len(job.features.set_aside))
     logger.info("planned rows=%d units=%d known_pictures=%d bad_parts=%d", *counts)
     return plan
@@ -111,9 +112,7 @@ def embed(job: Job, session: SparkSession, plan: catalog.Plan) -> list[Manifest]
     run = job.run
     finished = runs.finished_units(run)
     units = [unit.unit_id for unit in plan.units if unit.unit_id not in finished]
-    pictures = job.settings.pictures
-    shared = UnitJob(run.uri, run.rows_uri, plan.columns, pictures, job.dim, run.as_of_us, run.started_us)
-    work = functools.partial(run_unit_text, job=shared, make_embedder=job.make_embedder)
+    work = functools.partial(run_unit_text, job=unit_job(job, plan), make_embedder=job.make_embedder)
     rows = {unit.unit_id: unit.rows for unit in plan.units}
     with job.phases.phase("embed"), progress("embed", plan.catalog_rows, "rows") as shown:
 
@@ -141,14 +140,16 @@ def stage(job: Job, store: Store, plan: catalog.Plan, done: list[Manifest]) -> S
         raise BadInput("no picture of the catalogue can be used: the alias stays where it is")
     if gates.UNIQUE not in job.settings.gates.skip:
         gates.unique(files)
-    return Staged(plan, done, counts, files, exceptions)
+    with job.phases.phase("calibrate"):
+        calibration = calibrate(files)
+    return Staged(plan, done, counts, files, exceptions, calibration)
 
 
 def build(job: Job, store: Store, staged: Staged) -> Built:
     """Make, fill and check a new collection; if the database goes away meanwhile, wait for it and make another."""
     run = job.run
     for left in reversed(range(ATTEMPTS)):
-        made = again(lambda: create(job, store), patience_s=job.settings.milvus.patience)
+        made = again(lambda: create(job, store, staged), patience_s=job.settings.milvus.patience)
         try:
             fill(job, store, made, staged)
             recall = pass_gates(job, store, made, staged)
@@ -164,13 +165,13 @@ def build(job: Job, store: Store, staged: Staged) -> Built:
     raise AssertionError
 
 
-def create(job: Job, store: Store) -> Collection:
+def create(job: Job, store: Store, staged: Staged) -> Collection:
     """Clear away what earlier attempts of the run began, and make an empty collection under a name of its own."""
     run = job.run
     bulk.outwait(job.settings.milvus, run.place.within(IMPORTS))
     for name in collections.drop_attempts(store, run.alias, run.name):
         logger.info("dropped collection=%s of an earlier attempt", name)
-    facts = Facts(run.alias, run.name, run.model_id, job.dim, run.as_of)
+    facts = Facts(run.alias, run.name, run.model_id, job.dim, run.as_of, calibration=staged.calibration)
     return collections.create(store, facts, attempt=1 + job.phases.begun("load"))
 
 

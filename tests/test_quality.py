@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitrine.quality import exact_neighbours, recall_at_k, share_by_chance, share_of_same_label
+from vitrine.quality import (
+    Bin,
+    calibration_error,
+    exact_neighbours,
+    recall_at_k,
+    reliability,
+    share_by_chance,
+    share_of_same_label,
+)
 
 
 def rows(at_most: int) -> st.SearchStrategy[np.ndarray]:
@@ -67,3 +75,31 @@ def test_the_share_by_chance_is_that_of_all_pairs(labels):
 
 def test_one_product_has_no_neighbour_by_chance():
     assert share_by_chance(np.array(["mug"])) == 0.0
+
+
+def test_answers_are_binned_from_the_least_sure_on():
+    assert reliability([0.9, 0.1, 0.5, 0.7], [True, False, False, True], bins=2) == [
+        Bin(2, pytest.approx(0.3), 0.0),
+        Bin(2, pytest.approx(0.8), 1.0),
+    ]
+
+
+def test_there_are_no_more_bins_than_answers():
+    assert reliability([0.5], [True]) == [Bin(1, 0.5, 1.0)]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(1, 20))
+def test_the_calibration_error_is_the_mean_distance_between_what_was_said_and_what_was(answers, bins):
+    found = reliability(*zip(*answers, strict=True), bins=bins)
+    assert sum(one.n for one in found) == len(answers)
+    said = sorted(answers, key=lambda answer: answer[0])
+    total, start = 0.0, 0
+    for one in found:
+        part = said[start : start + one.n]
+        total += abs(sum(p - right for p, right in part))
+        start += one.n
+    assert calibration_error(found) == pytest.approx(total / len(answers), abs=1e-12)
+
+
+def test_probabilities_that_are_always_true_have_no_error():
+    assert calibration_error(reliability([0.25] * 4 + [1.0] * 4, [True, False, False, False] + [True] * 4, 2)) == 0

@@ -12,11 +12,13 @@ from vitrine.features import FeatureStore
 from vitrine.index import bulk, changeover
 from vitrine.index.bulk import Way
 from vitrine.index.store import connect
+from vitrine.intake import UnitJob
 from vitrine.phases import Phases
 from vitrine.run import Run, anywhere
 from vitrine.settings import Settings
 from vitrine.storage import Directory, require_writable
-from vitrine.unit import task_engine
+from vitrine.thumbnails import Thumbnails
+from vitrine.unit import KNOWN_HASHES, KNOWN_THUMBNAILS, REFUSED, task_engine
 from vitrine.vision.request import EngineRequest
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ def begin(
     require_writable(settings.features_uri, "features.uri")
     require_writable(models, "model.store")
     require_writable(run.rows_uri, "milvus.import_uri" if run.import_uri else "work")
+    if settings.thumbnails.uri:
+        require_writable(settings.thumbnails.uri, "thumbnails.uri")
     place_of_report = require_writable(settings.report or run.file("report"), "report")
     with connect(settings.milvus) as store:
         way = bulk.choose(store, settings.milvus)
@@ -96,3 +100,31 @@ def begin(
         phases=Phases(run.journal),
         place_of_report=place_of_report,
     )
+
+
+def unit_job(job: Job, plan: catalog.Plan) -> UnitJob:
+    """What the units of a run share."""
+    settings, run, wanted = job.settings, job.run, job.settings.thumbnails
+    thumbnails = wanted.model_copy(update={"uri": anywhere(wanted.uri)}) if wanted.uri else None
+    return UnitJob(
+        run_directory=run.uri,
+        rows_directory=run.rows_uri,
+        layout=plan.columns,
+        pictures=settings.pictures,
+        dim=job.dim,
+        event_us=run.as_of_us,
+        indexed_us=run.started_us,
+        thumbnails=thumbnails,
+    )
+
+
+def write_known(job: Job) -> int:
+    """Write into the run's directory what units look up: pictures that are refused, have a thumbnail, have a vector.
+
+    Returns how many have a vector.
+    """
+    place, thumbnails = job.run.place, job.settings.thumbnails
+    refused.add(place.within(REFUSED), refused.read(job.refused))
+    if thumbnails.uri:
+        Thumbnails(thumbnails.uri).write_known(place, KNOWN_THUMBNAILS)
+    return job.features.write_known_hashes(place, KNOWN_HASHES)

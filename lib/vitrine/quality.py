@@ -1,6 +1,7 @@
-"""How good a search is: exact neighbours, recall, and the share of neighbours of the same kind."""
+"""How good a search is: exact neighbours, recall, neighbours of the same kind, and how true its probabilities are."""
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,28 @@ def share_by_chance(labels: NDArray[Any]) -> float:
         return 0.0
     counts = np.unique(labels, return_counts=True)[1].astype(np.float64)
     return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """`n` answers of about the same probability: its mean, and the share of them that were right."""
+
+    n: int
+    p: float
+    right: float
+
+
+def reliability(p: Sequence[float], right: Sequence[bool], bins: int = 15) -> list[Bin]:
+    """Answers, each with its probability and whether it was right, in bins of equal size from the least sure on."""
+    order = np.argsort(np.asarray(p), kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    said, was = np.asarray(p, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    return [Bin(len(part), float(said[part].mean()), float(was[part].mean())) for part in parts]
+
+
+def calibration_error(found: Sequence[Bin]) -> float:
+    """How far probabilities are from shares, from 0 to 1: their distance in each bin, weighted by its size (ECE)."""
+    return sum(one.n * abs(one.p - one.right) for one in found) / sum(one.n for one in found)
 
 
 def _blocks(rows: int, size: int) -> Iterator[slice]:

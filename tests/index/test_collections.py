@@ -1,8 +1,13 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from vitrine.errors import BadInput, BadSettings
 from vitrine.index import collections, schema
+from vitrine.index.calibration import Calibration
 from vitrine.index.collections import Facts
+from vitrine.index.thresholds import Thresholds
 
 FACTS = Facts(alias="shop", run="r1", model_id="m1", dim=2, as_of="2026-01-01T00:00:00+00:00")
 
@@ -55,6 +60,37 @@ def test_what_is_served_is_known_by_name_ledger_and_facts(store):
 
     assert collections.current(store, "shop") == made
     assert (made.name, made.ledger, made.facts.model_id) == ("shop__r1", "shop_ledger__r1", "m1")
+
+
+def test_what_was_measured_of_a_collection_is_known_wherever_it_is_served(store):
+    measured = Calibration(0.035, 0.77, Thresholds(similar=0.9, very_close=0.95, duplicate=0.98), brand_temperature=0.2)
+    made = collections.create(store, replace(FACTS, calibration=measured))
+    collections.swap(store, "shop", made.name)
+
+    assert collections.current(store, "shop").facts.calibration == measured
+
+
+def test_a_collection_made_before_measures_were_kept_has_none():
+    told = json.loads(collections.describe(FACTS))
+    del told["calibration"]
+
+    assert collections.parse(json.dumps(told), "shop__r1").calibration is None
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [(None, "new"), ("thresholds", "new"), (None, "stranger"), ("thresholds", "similar")]
+)
+def test_what_another_version_measured_costs_at_most_the_measures(part, name):
+    measured = Calibration(0.035, 0.77, Thresholds(similar=0.9, very_close=0.95, duplicate=0.98))
+    told = json.loads(collections.describe(replace(FACTS, calibration=measured)))
+    values = told["calibration"][part] if part else told["calibration"]
+    if name == "new":
+        values[name] = 1
+    else:
+        del values[name]
+
+    found = collections.parse(json.dumps(told), "shop__r1").calibration
+    assert found == (measured if name == "new" else None)
 
 
 def test_another_attempt_of_a_run_has_another_name(store):

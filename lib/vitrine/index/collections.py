@@ -6,7 +6,8 @@ import time
 from dataclasses import asdict, dataclass, fields, replace
 
 from vitrine.errors import BadInput, BadSettings, VitrineError
-from vitrine.index import schema
+from vitrine.index import calibration, schema
+from vitrine.index.calibration import Calibration
 from vitrine.index.schema import Contents
 from vitrine.index.store import Store
 
@@ -20,7 +21,8 @@ class Facts:
     """What never changes about a collection; kept with it as JSON.
 
     `as_of` is the moment that the catalogue shows, ISO 8601; `previous` the collection that the alias served
-    when this one was made, empty if none: `rollback` follows these. `created_us` is set by `create`.
+    when this one was made, empty if none: `rollback` follows these. `created_us` is set by `create`. `calibration` is
+    None where there was too little to measure, and in other contents.
     """
 
     alias: str
@@ -32,6 +34,7 @@ class Facts:
     created_us: int = 0
     schema_version: int = schema.SCHEMA_VERSION
     contents: Contents = Contents.PRODUCTS
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def parse(description: str, collection: str) -> Facts:
     if (contents := found.get("contents", Contents.PRODUCTS)) not in set(Contents):
         raise BadInput(f"collection {collection} holds {contents}, which this program does not know: use a newer one")
     known = {field.name for field in fields(Facts)} & found.keys()
-    return Facts(**{**{name: found[name] for name in known}, "contents": Contents(contents)})
+    read = {"contents": Contents(contents), "calibration": calibration.parse(found.get("calibration"))}
+    return Facts(**{**{name: found[name] for name in known}, **read})
 
 
 def create(store: Store, facts: Facts, *, attempt: int = 1) -> Collection:
