@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vitrine import client as client_module
 from vitrine.client import Client, Wishes
 from vitrine.errors import BadInput, BadSettings, ModelMismatch
 from vitrine.index import collections, schema
@@ -92,8 +91,8 @@ class Shop:
         pq.write_table(pa.Table.from_pylist(rows), self.path / f"{name}.parquet")
         return str(self.path / f"{name}.parquet")
 
-    def ask(self):
-        return Client(self.store, "shop", lambda model_id: pytest.fail("no model is needed"))
+    def ask(self, **options):
+        return Client(self.store, "shop", lambda model_id: pytest.fail("no model is needed"), **options)
 
 
 @pytest.fixture
@@ -327,10 +326,9 @@ def test_an_alias_that_serves_something_else_is_refused(shop):
         shop.ask().related("bag")
 
 
-def test_new_recommendations_are_followed_once_their_second_is_over(shop, monkeypatch):
-    client = shop.ask()
+def test_new_recommendations_are_followed_once_their_second_is_over(shop):
+    client = shop.ask(alias_s=0.0)
     assert told(client.related("bag", 1)) == [("tote", ALIKE)]
     shop.relate({"bag": ["hat"]}, {"bag": 10**9})
-    monkeypatch.setattr(client_module, "ALIAS_SECONDS", -1.0)
 
     assert told(client.related("bag", 1)) == [("hat", TOGETHER + ALIKE)]

@@ -33,8 +33,8 @@ def search(settings: Settings, photo: Path | None, product_id: str | None, *, k:
     )
     with opened as client:
         if photo is not None:
-            return client.search_picture(photo, k, filter=filter)
-        return client.search_product(product_id or "", k, filter=filter)
+            return client.search_picture(photo, k, expression=filter)
+        return client.search_product(product_id or "", k, expression=filter)
 
 
 def json_lines(hits: Sequence[Hit]) -> Iterator[str]:

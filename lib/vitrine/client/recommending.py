@@ -10,8 +10,9 @@ from vitrine.client.shop import Row, Shop
 from vitrine.client.wishes import Recommendation, Wishes
 from vitrine.embedding import Vectors
 from vitrine.index import schema
+from vitrine.index.filters import where
 from vitrine.index.popularity import POPULAR
-from vitrine.index.search import HIT_FIELDS, Hit, nearest, where
+from vitrine.index.search import HIT_FIELDS, Hit, nearest
 from vitrine.product import UNKNOWN_PRICE
 
 SESSION_PRODUCTS = 20

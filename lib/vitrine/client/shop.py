@@ -10,11 +10,16 @@ from vitrine.embedding import Vectors
 from vitrine.errors import BadInput, ModelMismatch
 from vitrine.index import recommendations, schema
 from vitrine.index.collections import Collection
+from vitrine.index.filters import where
 from vitrine.index.recommendations import KEYS_PER_QUERY, Interest, Related
-from vitrine.index.search import Hit, nearest, where
+from vitrine.index.search import Hit, nearest
 from vitrine.index.store import Store
 
 Row = dict[str, Any]
+
+
+class UnknownProduct(BadInput):
+    """There is no such product, or no such picture of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,9 @@ class Shop:
         """Whether the product is served, or anything is bought together with it."""
         return bool(self.stated([product_id], []) or self.bought_with([product_id]))
 
-    def no_product(self, product_id: str) -> BadInput:
+    def no_product(self, product_id: str) -> UnknownProduct:
         """The error that names a product of which nothing is known."""
-        return BadInput(f"{self.products.facts.alias} has no product {product_id!r}")
+        return UnknownProduct(f"{self.products.facts.alias} has no product {product_id!r}")
 
     def bought_with(self, product_ids: Sequence[str]) -> dict[str, Related]:
         """What is bought together with each product; one that nothing is known of is not in it."""
