@@ -32,6 +32,12 @@ class Reason(StrEnum):
     NO_ID = "no_id"
     ID_TOO_LONG = "id_too_long"
     BAD_POSITION = "bad_position"
+    BAD_EVENT = "bad_event"  # no JSON, or a field is missing or of another type
+    UNKNOWN_SCHEMA = "unknown_schema"  # a later major version of the event
+    UNKNOWN_OP = "unknown_op"
+    NO_VERSION = "no_version"
+    KEY_MISMATCH = "key_mismatch"  # the record's key is not the event's product
+    SIZE_MISMATCH = "size_mismatch"  # the record holds more or fewer bytes than its pictures are said to have
 
 
 @dataclass(frozen=True, slots=True)
