@@ -4,36 +4,29 @@ Of its ports only etcd's keep to loopback; 2.3.5 opens the others on every inter
 """
 
 import http.client
-import json
 import logging
 import re
 import secrets
-import subprocess
-import time
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 
 import grpc
 from pymilvus import CollectionSchema, DataType, MilvusClient, MilvusException
 
 from deploy.local import wheel
-from deploy.local.ports import free_block, is_free, require_free
+from deploy.local.daemon import Daemon, choose_ports, noted
 from deploy.local.process import Process
-from vitrine.errors import BadInput, Unavailable
+from vitrine.errors import BadInput
 from vitrine.storage import require_writable
 
 WARNING = (
     f"Milvus {wheel.VERSION} listens on every interface of this machine, and its inner ports ask for no token: "
     "use it only in a network that you trust"
 )
+NAME = "Milvus"
 START_S = 180.0
 _CALL_S = 5.0
-_POLL_S = 0.1
-_LINES_SHOWN, _LINE_SHOWN = 5, 400
 _TELLING = re.compile(r"\[ERROR\]|\[FATAL\]|^panic: |^fatal error: ")
-_STATE = "server.json"
 _PROBE = "vitrine_local_probe"
 _FIRST_PASSWORD = "Milvus"  # noqa: S105  # what every new Milvus has
 
@@ -44,25 +37,26 @@ class Server:
     `uri` and `token_file` are for the settings of those names. Only its owner can read the token.
     """
 
-    def __init__(self, place: Path, ports: Sequence[int]) -> None:
-        self.place = place
-        self.ports = list(ports)
-        self.uri = f"http://127.0.0.1:{ports[0]}"
-        self.token_file = place / "token"
-        self.log = place / "milvus.log"
-        self.process: Process | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.place = daemon.place
+        self.ports = daemon.ports
+        self.log = daemon.log
+        self.uri = f"http://127.0.0.1:{daemon.ports[0]}"
+        self.token_file = daemon.place / "token"
+
+    @property
+    def process(self) -> Process | None:
+        """Its process; None before it was started."""
+        return self._daemon.process
 
     def alive(self) -> bool:
         """Whether its process runs."""
-        return self.process is not None and self.process.alive()
+        return self._daemon.alive()
 
     def kill(self) -> None:
         """End its process with SIGKILL; acknowledged rows are kept. An ended server stays as it is."""
-        if self.process:
-            self.process.kill()
-        if self._child:
-            self._child.wait()
+        self._daemon.kill()
 
     def restart(self) -> None:
         """Kill it and start it again on the same directory and ports, leashed; returns once it answers.
@@ -82,42 +76,10 @@ class Server:
     def launch(self, *, leashed: bool) -> None:
         """Run the program and wait until it answers; see `start`."""
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, and here that is polling
-        for port in self.ports:
-            require_free(port)
         program = wheel.program()
-        leash = ["setpriv", "--pdeathsig", "KILL", "--"] if leashed else []
-        with self.log.open("wb") as log:
-            self._child = subprocess.Popen(
-                [*leash, program, "run", "standalone"],
-                cwd=self.place,
-                env=wheel.environment(program, self.place, self.ports[-1]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.process = Process.of(self._child.pid)
-        self._note()
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _note(self) -> None:
-        assert self.process
-        aside = self.place / f"{_STATE}.aside"
-        aside.write_text(json.dumps({**asdict(self.process), "ports": self.ports}))
-        aside.replace(self.place / _STATE)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_S
-        while not (self._healthy() and self._admits_root()):
-            if not self.alive():
-                raise Unavailable(f"Milvus ended while it started: {self._last_words()}")
-            if time.monotonic() > deadline:
-                raise Unavailable(f"Milvus did not answer within {START_S:.0f} s: {self._last_words()}")
-            time.sleep(_POLL_S)
+        environment = wheel.environment(program, self.place, self.ports[-1])
+        self._daemon.run([program, "run", "standalone"], environment, leashed=leashed)
+        self._daemon.wait(lambda: self._healthy() and self._admits_root(), START_S, telling=_TELLING)
 
     def _healthy(self) -> bool:
         with closing(http.client.HTTPConnection("127.0.0.1", self.ports[-1], timeout=_CALL_S)) as connection:
@@ -148,11 +110,6 @@ class Server:
         except (MilvusException, grpc.RpcError):
             return False
 
-    def _last_words(self) -> str:
-        lines = [line[:_LINE_SHOWN] for line in self.log.read_text(errors="replace").splitlines()]
-        telling = [line for line in lines if _TELLING.search(line)] or lines
-        return "\n".join([f"its log {self.log} says", *telling[-_LINES_SHOWN:]])
-
 
 def start(place: Path, *, port: int | None = None, leashed: bool = True) -> Server:
     """Start a server on a directory, which is made if it is not there, and wait until it answers.
@@ -163,12 +120,14 @@ def start(place: Path, *, port: int | None = None, leashed: bool = True) -> Serv
         BadInput: no wheel, a server on this directory already, a directory that cannot be written, a taken port.
         Unavailable: it ended, or did not answer in 180 s; the text shows the end of its log.
     """
-    earlier = _noted(place)
+    earlier = noted(NAME, place)
     if earlier and earlier.alive():
         raise BadInput(f"a Milvus server already runs on {place}")
     require_writable(str(place), "the server's directory")
     place.chmod(0o700)
-    server = Server(place.absolute(), _choose(port, earlier.ports if earlier else []))
+    server = Server(
+        Daemon(NAME, place, choose_ports(wheel.PORTS, first=port, earlier=earlier.ports if earlier else []))
+    )
     wheel.write_settings(server.place, server.ports)
     if not server.token_file.exists():
         aside = place / "token.aside"
@@ -185,8 +144,8 @@ def find(place: Path) -> Server | None:
     Raises:
         BadInput: what was noted about it cannot be read.
     """
-    server = _noted(place)
-    return server if server and server.alive() else None
+    daemon = noted(NAME, place)
+    return Server(daemon) if daemon and daemon.alive() else None
 
 
 def _probe_schema() -> CollectionSchema:
@@ -194,22 +153,3 @@ def _probe_schema() -> CollectionSchema:
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
     return schema
-
-
-def _noted(place: Path) -> Server | None:
-    note = place.absolute() / _STATE
-    try:
-        noted = json.loads(note.read_text())
-        server = Server(note.parent, noted["ports"])
-        server.process = Process(noted["id"], noted["began"])
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{note} cannot be read: end the server on {place} by hand and remove the file") from error
-    return server
-
-
-def _choose(port: int | None, earlier: Sequence[int]) -> list[int]:
-    """Ports to listen on: the earlier ones, since a server looks for its roles there first, or free ones."""
-    chosen = list(earlier) if earlier and all(map(is_free, earlier)) else free_block(wheel.PORTS)
-    return chosen if port is None else [port, *chosen[1:]]

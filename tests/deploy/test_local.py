@@ -14,8 +14,8 @@ import grpc
 import pytest
 from pymilvus import MilvusClient, MilvusException
 
-from deploy.local import milvus, ports, wheel
-from deploy.local.__main__ import PORT, STACK
+from deploy.local import kafka, milvus, ports, wheel
+from deploy.local.__main__ import KAFKA_PORT, PORT, STACK
 from deploy.local.milvus import Server
 from deploy.local.process import Process
 from vitrine import flags
@@ -118,28 +118,35 @@ def test_a_leashed_server_ends_with_its_starter(tmp_path: Path) -> None:
 
 
 def test_the_stack_comes_up_once_serves_the_settings_file_and_goes_down_alone(
-    milvus_server: Server, tmp_path: Path, stranger: "subprocess.Popen[bytes]"
+    milvus_server: Server, kafka_server: kafka.Server, tmp_path: Path, stranger: "subprocess.Popen[bytes]"
 ) -> None:
-    port = ports.free_block(1)[0]
+    port, kafka_port = ports.free_block(2)
+    up_there = ["deploy.local", "up", "--port", str(port), "--kafka-port", str(kafka_port)]
     try:
-        up = run("deploy.local", "up", "--port", str(port), cwd=tmp_path)
+        up = run(*up_there, cwd=tmp_path)
         assert up.returncode == 0, up.stderr
         assert f"http://127.0.0.1:{port}" in up.stdout
         assert milvus.WARNING in up.stdout
         token_file = tmp_path / STACK / "milvus" / "token"
         assert f"--milvus.uri=http://127.0.0.1:{port} --milvus.token_file={token_file}" in up.stdout
-        again = run("deploy.local", "up", "--port", str(port), cwd=tmp_path)
+        assert f"--kafka.bootstrap=127.0.0.1:{kafka_port}" in up.stdout
+        again = run(*up_there, cwd=tmp_path)
         assert again.stdout == up.stdout
         config = ["--config", str(ROOT / "deploy" / "local.toml"), f"--milvus.uri=http://127.0.0.1:{port}"]
         looked = run("vitrine", "status", *config, cwd=tmp_path)
         assert looked.stderr == ""
         server = milvus.find(tmp_path / STACK / "milvus")
         assert server
+        broker = kafka.find(tmp_path / STACK / "kafka")
+        assert broker
     finally:
         down = run("deploy.local", "down", cwd=tmp_path)
     assert "milvus is down" in down.stdout
+    assert "kafka is down" in down.stdout
     assert not server.alive()
+    assert not broker.alive()
     assert milvus_server.alive()
+    assert kafka_server.alive()
     assert stranger.poll() is None
     assert run("deploy.local", "status", cwd=tmp_path).returncode == 1
 
@@ -149,7 +156,7 @@ def test_a_stranger_that_got_the_server_s_id_is_left_alone(tmp_path: Path, stran
     place.mkdir(parents=True)
     noted = {"id": stranger.pid, "began": Process.of(stranger.pid).began - 1, "ports": [1]}
     (place / "server.json").write_text(json.dumps(noted))
-    assert run("deploy.local", "down", cwd=tmp_path).stdout == "milvus was not running\n"
+    assert run("deploy.local", "down", cwd=tmp_path).stdout == "milvus was not running\nkafka was not running\n"
     assert milvus.find(place) is None
     assert stranger.poll() is None
 
@@ -170,6 +177,12 @@ def test_the_settings_file_names_the_stack() -> None:
     settings = flags.load(["--config", str(ROOT / "deploy" / "local.toml")], program="test", story="")
     assert settings.milvus.uri == f"http://127.0.0.1:{PORT}"
     assert settings.milvus.token_file == STACK / "milvus" / "token"
+    assert settings.kafka.bootstrap == [f"127.0.0.1:{KAFKA_PORT}"]
+
+
+def test_the_example_of_a_shop_s_own_servers_is_made_of_settings() -> None:
+    settings = flags.load(["--config", str(ROOT / "deploy" / "prod.toml")], program="test", story="")
+    assert settings.kafka.security_protocol == "SASL_SSL"
 
 
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
