@@ -45,6 +45,23 @@ def test_the_longest_plain_address_is_hardly_cut():
     assert len(kept) > 1_900
 
 
+@given(st.text(max_size=200), st.lists(MISSING, max_size=3, unique_by=lambda one: one[0]))
+def test_what_an_event_said_of_missing_pictures_comes_back_as_text(statement, missing):
+    stated = LedgerRow("p", 3, missing=tuple(sorted(missing)), statement=statement)
+
+    assert ledger.from_row(decoded(to_row(stated))) == stated
+
+
+def test_a_statement_that_does_not_fit_beside_the_missing_pictures_is_left_out():
+    missing = ((0, "ab", "corrupt"),)
+
+    for statement in ("x" * 70_000, '"' * 40_000, "\x01" * 11_000):
+        row = to_row(LedgerRow("p", 1, missing=missing, statement=statement))
+
+        assert len(row["missing"].encode()) <= schema.JSON_MAX_BYTES
+        assert ledger.from_row(decoded(row)) == LedgerRow("p", 1, missing=missing)
+
+
 def test_the_higher_version_stands():
     old, new = LedgerRow("p", 1, deleted=True), LedgerRow("p", 2)
 

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from vitrine.index import schema
-from vitrine.index.rows import Row
+from vitrine.index.rows import Row, quoted
 from vitrine.index.store import Store
 from vitrine.product import MAX_IMAGES, deletion_wins
 
@@ -14,6 +14,8 @@ Missing = tuple[int, str, str]
 
 IMAGES = "images"
 """Milvus 2.3 takes only objects as JSON, so the list of missing pictures stands below this key."""
+EVENT = "event"
+"""Key beside it of what a listing event said."""
 MISSING_MAX_BYTES = (schema.JSON_MAX_BYTES - len(f'{{"{IMAGES}":[]}}')) // MAX_IMAGES - len(",")
 ROWS_PER_CALL = 500
 
@@ -22,35 +24,43 @@ ROWS_PER_CALL = 500
 class LedgerRow:
     """An exception: a product that is deleted, has no usable picture, or lacks some.
 
-    `missing` holds (position, sha256 or uri, reason) of pictures that could not be had.
+    `missing` holds (position, sha256 or uri, reason) of pictures that could not be had. `statement` is the JSON of the
+    listing event that named them, from which the product is stated again when they come; empty where there is none.
     """
 
     product_id: str
     version: int
     deleted: bool = False
     missing: tuple[Missing, ...] = ()
+    statement: str = ""
 
 
 def to_row(stated: LedgerRow) -> Row:
-    """The row as Milvus keeps it; of `missing` the lowest 32 positions, addresses cut until the JSON fits."""
-    entries = [_entry(*missing) for missing in sorted(stated.missing)[:MAX_IMAGES]]
+    """The row as Milvus keeps it; of `missing` the lowest 32 positions, addresses cut until the JSON fits.
+
+    A statement that does not fit beside them is left out.
+    """
+    entries = ",".join(_entry(*missing) for missing in sorted(stated.missing)[:MAX_IMAGES])
+    lacking = f'{{"{IMAGES}":[{entries}]}}'
+    whole = f'{lacking[:-1]},"{EVENT}":{quoted(stated.statement)}}}' if stated.statement else lacking
     return {
         schema.PRODUCT_ID: stated.product_id,
         schema.VERSION: stated.version,
         schema.DELETED: stated.deleted,
-        schema.MISSING: f'{{"{IMAGES}":[{",".join(entries)}]}}',
+        schema.MISSING: whole if len(whole.encode()) <= schema.JSON_MAX_BYTES else lacking,
         schema.VECTOR: list(schema.CONSTANT_VECTOR),
     }
 
 
 def from_row(row: Row) -> LedgerRow:
     """Inverse of `to_row`, of a row as a Store returns it: JSON decoded."""
-    missing = cast(dict[str, list[Missing]], row[schema.MISSING])[IMAGES]
+    stated = cast(dict[str, Any], row[schema.MISSING])
     return LedgerRow(
         product_id=cast(str, row[schema.PRODUCT_ID]),
         version=cast(int, row[schema.VERSION]),
         deleted=cast(bool, row[schema.DELETED]),
-        missing=tuple((position, what, reason) for position, what, reason in missing),
+        missing=tuple((position, what, reason) for position, what, reason in stated[IMAGES]),
+        statement=stated.get(EVENT, ""),
     )
 
 

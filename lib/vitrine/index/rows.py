@@ -54,7 +54,7 @@ def fit_attributes(attributes: Mapping[str, str], max_bytes: int = schema.JSON_M
     pairs: list[str] = []
     free = max_bytes - len("{}")
     for key, value in attributes.items():
-        pair = f"{_quoted(key)}:{_quoted(value)}"
+        pair = f"{quoted(key)}:{quoted(value)}"
         size_bytes = len(pair.encode()) + bool(pairs)
         if size_bytes <= free:
             pairs.append(pair)
@@ -62,5 +62,6 @@ def fit_attributes(attributes: Mapping[str, str], max_bytes: int = schema.JSON_M
     return "{" + ",".join(pairs) + "}", len(pairs) == len(attributes)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a JSON string; what UTF-8 cannot say becomes `?`."""
     return json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False)
