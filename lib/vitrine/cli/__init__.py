@@ -1,4 +1,4 @@
-"""`vitrine`: the operator's tool. It looks after what the jobs made: search, status, rollback, doctor."""
+"""`vitrine`: the operator's tool. It looks after what the jobs made, after listing events, and serves searches."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vitrine import __version__, flags
+from vitrine.cli import listings
 from vitrine.settings import Settings
 
 app = typer.Typer(
@@ -22,6 +23,15 @@ Alias = Annotated[str | None, typer.Option("--milvus.alias", help="Alias to look
 Work = Annotated[str | None, typer.Option("--work", help="Directory with the state of runs [.vitrine].")]
 ModelStore = Annotated[str | None, typer.Option("--model.store", help="Where models are [WORK/models].")]
 Config = Annotated[str | None, typer.Option("--config", help="TOML file with settings.")]
+
+AS_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+SERVE_STORY = """
+Answers searches, recommendations and guesses of categories over HTTP, and serves a page for people.
+
+Reads   what the alias serves, the model store, thumbnails, and the keys of --keys_file.
+Writes  nothing.
+Ends    with SIGINT or SIGTERM, after the requests under way.
+"""
 
 
 def main() -> None:
@@ -83,7 +93,7 @@ def rollback(uri: Uri = None, alias: Alias = None, work: Work = None, config: Co
 
 @app.command()
 def doctor(uri: Uri = None, alias: Alias = None, work: Work = None, config: Config = None) -> None:
-    """Check Java, Spark, torch, Milvus, weights and disk; say the cure of what is wrong."""
+    """Check Java, Spark, torch, Milvus, Kafka where it is named, weights and disk; say the cure of what is wrong."""
     from vitrine.cli import diagnosis
 
     findings = diagnosis.examine(_settings(config, uri, alias, work))
@@ -91,6 +101,22 @@ def doctor(uri: Uri = None, alias: Alias = None, work: Work = None, config: Conf
         typer.echo(finding.line())
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(context_settings=AS_SETTINGS, add_help_option=False)
+def serve(context: typer.Context) -> None:
+    """Answer searches over HTTP, and serve the page; --help shows all its settings."""
+    settings = flags.load(context.args, program="vitrine serve", story=SERVE_STORY, home="serve")
+    from vitrine.serve.running import serve as run
+    from vitrine.telemetry import configure_logging
+
+    configure_logging()
+    run(settings, told=lambda address: typer.echo(f"serving on {address}"))
+
+
+app.command()(listings.publish)
+app.command()(listings.reconcile)
+app.add_typer(listings.dlq, name="dlq")
 
 
 def _version(wanted: bool) -> None:

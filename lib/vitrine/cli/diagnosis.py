@@ -42,9 +42,24 @@ def examine(settings: Settings) -> list[Finding]:
         ("torch", _torch),
         ("weights", _weights),
         ("milvus", _milvus),
+        ("kafka", kafka),
         ("disk", _disk),
     )
     return [finding for part, check in checks for finding in _looked(part, check, settings)]
+
+
+def kafka(settings: Settings) -> Iterator[Finding]:
+    """Both topics of listings; nothing where no Kafka is named."""
+    named = settings.kafka
+    if not named.bootstrap:
+        return
+    from vitrine.broker import admin
+
+    with admin(named) as administration:
+        for topic in (named.topic, named.dlq_topic):
+            partitions = administration.partitions(topic)
+            found = f"{', '.join(named.bootstrap)}: topic {topic} has {partitions} partitions"
+            yield Finding("kafka", partitions > 0, found, "" if partitions else "make the topic, or name another")
 
 
 def _looked(part: str, check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
