@@ -74,3 +74,19 @@ def _rich_table(title: str, head: Cells, rows: Sequence[Cells]) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print("", table)
+
+
+def show_figures(name: str, figures: dict[str, Any]) -> None:
+    """Print the figures of a case by name, those of its parts below."""
+    _table(name, ("figure", "value"), list(_named(figures)))
+    sys.stdout.flush()
+
+
+def _named(figures: dict[str, Any], prefix: str = "") -> Iterator[Cells]:
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from _named(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            yield f"{prefix}{name}", f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
+        elif not any(isinstance(one, dict) for one in value):
+            yield f"{prefix}{name}", ", ".join(f"{one:,}" for one in value)
