@@ -1,13 +1,13 @@
 # Every target sets itself up first; with the pins unchanged that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stack stack-down test test-all check bench dist pins clean
+.PHONY: help setup demo demo-stream demo-serve stack stack-down test test-all check bench bench-serve dist pins clean
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -rs --durations=15 --numprocesses 2 --dist loadgroup
 SPEAK = @printf 'make %s: %s\n' '$@'
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the pins (about 2 minutes and 6.6 GB the first time, nothing after that)
 	@./deploy/setup.sh
@@ -16,8 +16,16 @@ demo: setup ## draw a shop of 600 products, index it, search it (about 2 minutes
 	$(SPEAK) 'a drawn shop of 600 products, indexed and searched (about 2 minutes)'
 	@$(RUN) -m deploy.demo
 
-stack: setup ## start a real Milvus 2.3.5 here, which deploy/local.toml names (seconds; it stays up)
-	$(SPEAK) 'a real Milvus 2.3.5 on this machine (seconds)'
+demo-stream: setup ## start the servers, index the drawn shop, publish 100 uploads, see when each is found (about 4 minutes)
+	$(SPEAK) 'a drawn shop, 100 uploads through Kafka into Milvus (about 4 minutes; the servers stay up: make stack-down)'
+	@$(RUN) -m deploy.demo_stream
+
+demo-serve: setup ## index the drawn shop and its clickstream, open the page; SHOT=page.png: take its picture and end (about 3 minutes)
+	$(SPEAK) 'a drawn shop with its clickstream, served with a page (about 3 minutes, then until Ctrl-C)'
+	@$(RUN) -m deploy.demo_serve $(if $(SHOT),--shot $(SHOT))
+
+stack: setup ## start a real Milvus 2.3.5 and Kafka 4.1 here, which deploy/local.toml names (seconds; they stay up)
+	$(SPEAK) 'a real Milvus 2.3.5 and Kafka 4.1 on this machine (seconds; the first time Kafka is fetched, a minute)'
 	@$(RUN) -m deploy.local up
 
 stack-down: setup ## end exactly what `make stack` started; its data stays in .vitrine/stack (a second)
@@ -38,11 +46,16 @@ test-all: check ## check, then every test this machine can run (up to an hour)
 	$(SPEAK) 'every test that this machine can run (up to an hour)'
 	@$(PYTEST)
 
-bench: setup ## measure pictures, rows and clickstream events per second, saved in bench-results/ (about 25 minutes)
-	$(SPEAK) 'images per CPU-second, stage by stage, then rows per second into Milvus, then co-occurrence (about 25 minutes)'
+bench: setup ## measure pictures, rows, clickstream and listing events per second, saved in bench-results/ (about 50 minutes)
+	$(SPEAK) 'pictures by stage, rows into Milvus, co-occurrence, the stream (about 50 minutes)'
 	@$(RUN) tests/bench/run.py
 	@$(RUN) tests/bench/load.py
 	@$(RUN) tests/bench/cooccurrence.py
+	@$(RUN) tests/bench/stream.py
+
+bench-serve: setup ## measure the service: answers per second and their times, saved in bench-results/ (about 30 minutes)
+	$(SPEAK) 'the service under 1, 8 and 32 callers (about 30 minutes)'
+	@$(RUN) tests/bench/serve.py
 
 dist: setup ## build the wheel, and the zip of it for spark-submit --py-files, into dist/ (seconds)
 	$(SPEAK) 'the wheel, and its zip for spark-submit --py-files (seconds)'

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vitrine.run import Run
     from vitrine.settings import Milvus
 
+pytest_plugins = ["tests.brokers"]
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = pytest.StashKey[frozenset[str]]()
 SHARED = pytest.StashKey[Path]()
@@ -44,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 
 
-SHARED_ENGINES = ("spark", "milvus_server", "kafka_server")
+SHARED_ENGINES = ("spark", "milvus_server", "kafka_server", "mortal_kafka", "secured", "shop")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-INSTALLED_EXTRAS = ("spark", "torch", "milvus", "dev")
+INSTALLED_EXTRAS = ("spark", "torch", "milvus", "recommend", "kafka", "serve", "dev")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,14 @@ def test_the_wheel_holds_the_library_and_its_weights(wheel: Path) -> None:
     bundled = ("resnet18_vitrine.safetensors", "LICENSE.weights.md", "MODEL_CARD.md")
     weights = {f"vitrine/vision/bundled/{name}" for name in bundled}
     assert {"vitrine/cli/__init__.py", "vitrine/py.typed"} | weights <= names
+
+
+def test_the_wheel_holds_the_page_and_the_schema_of_events(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    served = {
+        f"vitrine/serve/{name}" for name in ("static/index.html", "static/app.js", "static/app.css", "placeholder.svg")
+    }
+    assert {"vitrine/listing-event.schema.json", "vitrine/report/page.html"} | served <= names
 
 
 def test_the_wheel_holds_neither_jobs_nor_streaming_nor_tests(wheel: Path) -> None:

@@ -1,12 +1,14 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import pytest
 from PIL import Image, ImageChops, ImageOps
 
 from vitrine.errors import BadRecord
-from vitrine.images import inspect, open_upright, thumbnail
+from vitrine.images import inspect, open_part, open_upright, thumbnail
 from vitrine.product import Reason
 from vitrine.settings import Pictures
 
@@ -240,3 +242,34 @@ def test_a_thumbnail_of_a_line_is_a_line() -> None:
 def test_a_picture_that_cannot_be_opened_has_no_thumbnail() -> None:
     with pytest.raises(BadRecord, match="unsupported_format"):
         thumbnail(b"no picture", 64, LIMITS)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_part_is_cut_from_the_upright_picture(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = encoded(slope(), "PNG", exif=exif)
+    upright = open_upright(data, LIMITS)
+    edges = (2, 3, upright.width - 4, upright.height - 6)
+    part = open_part(data, lambda width, height: (2, 3, width - 4, height - 6), 100, LIMITS)
+    assert (part.size, part.tobytes()) == (upright.crop(edges).size, upright.crop(edges).tobytes())
+
+
+CUT_AND_TELL_MEMORY = """
+import io, resource
+from PIL import Image
+from vitrine.images import open_part
+from vitrine.settings import Pictures
+out = io.BytesIO()
+Image.new("L", (6_000, 6_000), 90).save(out, "JPEG")
+open_part(out.getvalue(), lambda width, height: (0, 0, 9, 9), 100, Pictures())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+open_part(out.getvalue(), lambda width, height: (1, 1, width, height), 1_600, Pictures())
+print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_only_the_part_of_a_large_picture_is_converted() -> None:
+    told = subprocess.run([sys.executable, "-c", CUT_AND_TELL_MEMORY], capture_output=True, text=True, check=True)
+    small, large = (int(number) for number in told.stdout.split())
+    assert large - small < 10_000  # KiB; a whole picture as RGB takes 105,000
