@@ -8,9 +8,7 @@ import pytest
 from PIL import Image
 
 from vitrine.client import Box, Example, Filters, Note, Query, Source, StaleCursor, UnknownProduct
-from vitrine.client.paging import Cursor
 from vitrine.errors import BadInput, BadRecord, BadSettings, ModelMismatch
-from vitrine.index import collections
 from vitrine.index.calibration import Calibration
 from vitrine.index.thresholds import Thresholds
 
@@ -183,24 +181,6 @@ def test_the_next_page_comes_from_the_collection_of_the_first(served):
     served.store.drop("shop__r1")
     with pytest.raises(StaleCursor, match="not served any more"):
         client.find(looking(0, k=1, cursor=first.next_cursor))
-
-
-def test_a_cursor_leads_only_to_what_is_served_or_was_just_before(served):
-    query = looking(0, k=1, cursor=served.client().find(looking(0, k=1)).next_cursor)
-
-    served.serve({"new/0": 0}, "r2")
-    assert ids(served.client().find(query)) == ["sack"]
-    served.serve({"new/0": 0}, "r3")
-    with pytest.raises(StaleCursor, match="not served any more"):
-        served.client().find(query)
-
-
-def test_a_cursor_that_names_a_collection_not_yet_served_is_refused(served):
-    query = looking(0, k=1)
-    made = collections.create(served.store, replace(served.client().collection.facts, run="r2"))
-
-    with pytest.raises(StaleCursor, match="not served any more"):
-        served.client().find(replace(query, cursor=Cursor(query.digest(), made.name, 1).text()))
 
 
 def test_near_duplicates_are_folded_into_the_better_one(shop):

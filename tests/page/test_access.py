@@ -66,50 +66,54 @@ def test_no_state_of_the_page_has_a_serious_finding(visit, shop, width, scheme):
     check(page, "key")
 
 
-def test_everything_is_done_by_keyboard(visit, shop):
+def tab_to(page: Page, wanted: str) -> None:
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
+            return
+    raise AssertionError(f"no way to {wanted} by Tab")
+
+
+def test_a_picture_is_searched_with_and_cropped_by_keyboard(visit, shop):
     page = visit()
-
-    def tab_to(wanted: str) -> None:
-        for _ in range(120):
-            page.keyboard.press("Tab")
-            if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
-                return
-        raise AssertionError(f"no way to {wanted} by Tab")
-
-    tab_to("#file")
+    tab_to(page, "#file")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files(shop.photo)
     expect(page.locator("#answer-title")).to_be_focused()
     hits(page)
-    tab_to("#hits a")
+    tab_to(page, "#hits a")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("everywhere=1"))
     hits(page)
     page.keyboard.press("Home")
     page.locator(".mark").focus()
-    tab_to("#box")
+    tab_to(page, "#box")
     page.keyboard.press("Shift+ArrowUp")
     expect(page).to_have_url(re.compile("box="))
-    tab_to("#numbers summary")
+    tab_to(page, "#numbers summary")
     page.keyboard.press("Enter")
-    tab_to("[data-side=width]")
-    tab_to("#words")
+    tab_to(page, "[data-side=width]")
+    tab_to(page, "#words")
     page.keyboard.type("yellow")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("words=yellow"))
     hits(page)
+
+
+def test_a_category_and_what_goes_with_a_product_are_chosen_by_keyboard(visit, shop):
+    page = settled(visit(f"?like={shop.product_id}"))
     page.locator("#words").focus()
-    tab_to("[name=category]")
+    tab_to(page, "[name=category]")
     page.keyboard.press("Space")
     expect(page).to_have_url(re.compile("category="))
     hits(page)
-    tab_to("#hits article > a:first-child")
+    tab_to(page, "#hits article > a:first-child")
     page.keyboard.press("Enter")
     expect(page.locator("#product-title")).to_be_focused()
     expect(page.locator("#related .grid article").first).to_be_visible()
-    tab_to("#related a")
+    tab_to(page, "#related a")
     page.keyboard.press("Enter")
     expect(page.locator("#related .grid article").first).to_be_visible()
 

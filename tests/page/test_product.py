@@ -22,6 +22,21 @@ def test_a_product_shows_what_looks_alike_and_what_goes_with_it_each_with_its_re
         expect(reasons).to_have_text(re.compile("Bought together|Looks alike|Popular in its category"))
 
 
+def test_the_way_back_is_the_same_after_going_forward_and_to_a_part_of_the_page(visit, shop):
+    page = asked(visit(), shop)
+    card(page, 0).locator("a").first.click()
+    expect(page.locator("#back")).to_be_visible()
+    product = page.url
+    page.go_back()
+    expect(page.locator("#status")).to_be_visible()
+    page.go_forward()
+    expect(page).to_have_url(product)
+    page.evaluate("location.hash = '#product'")
+    page.go_back()
+    page.locator("#back").click()
+    expect(page).to_have_url(re.compile("picture="))
+
+
 def test_back_from_a_product_shows_the_results_where_they_were(visit, shop):
     page = asked(visit(), shop)
     before = hits(page)
