@@ -212,6 +212,7 @@ def test_without_java_the_command_names_the_cure(small) -> None:
     assert small.collections() == []
 
 
+@pytest.mark.slow
 def test_the_command_says_nothing_that_is_not_its_own(small) -> None:
     done = command(
         *flags(small.place, small.models), "--model.precision", "fp32", "--spark.master", "local[1]", "--run", "quiet"

@@ -135,7 +135,7 @@ def test_nothing_moves_where_less_motion_is_wished(visit, shop):
     assert page.evaluate(f"{moving}.length") > 0
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])
+@pytest.mark.parametrize("width", [320, *(pytest.param(one, marks=pytest.mark.slow) for one in (390, 768, 1280, 1920))])
 def test_nothing_is_wider_than_the_screen(visit, shop, width):
     page = settled(visit(f"?like={shop.product_id}&category=Apparel&stock=1", width=width))
     assert too_wide(page) == 0
