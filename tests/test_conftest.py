@@ -11,7 +11,7 @@ TESTS = Path(__file__).resolve().parent
 @pytest.mark.parametrize(("required", "outcome"), [("", "1 skipped"), ("kafka,balloon", "1 failed")])
 def test_a_missing_tool_skips_by_name_unless_it_is_required(tmp_path: Path, required: str, outcome: str) -> None:
     (tmp_path / "test_x.py").write_text("def test_x(require):\n    require('balloon', 'apt-get install balloon')\n")
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "VITRINE_REQUIRE": required}
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS.parent}", "VITRINE_REQUIRE": required}
     command = [sys.executable, "-m", "pytest", "-rsf", "-p", "conftest", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert outcome in done.stdout

@@ -47,7 +47,11 @@ def embedder(request: pytest.FixtureRequest) -> Embedder:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("vitrine-")]
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(("vitrine-decode", "vitrine-prefetch"))
+    ]
     assert left == []
 
 
@@ -268,7 +272,11 @@ def test_an_error_of_the_network_surfaces_and_ends_the_threads(
     monkeypatch.setattr(bundled._network._network, "forward", fail)
     with pytest.raises(RuntimeError, match="out of memory") as held:
         list(bundled.embed((number, pictures[0]) for number in count()))
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("vitrine-")]
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(("vitrine-decode", "vitrine-prefetch"))
+    ]
     assert left == []
     assert held.value.__traceback__ is not None
 

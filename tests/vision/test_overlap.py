@@ -43,7 +43,11 @@ class Source:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("vitrine-")]
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(("vitrine-decode", "vitrine-prefetch"))
+    ]
     assert left == []
 
 
