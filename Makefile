@@ -68,7 +68,7 @@ pins: setup ## resolve the pins in requirements.txt anew from pyproject.toml (se
 	$(SPEAK) 'resolving requirements.txt anew (seconds); `make setup` installs it'
 	@sed '/^[^#]/,$$d' requirements.txt >.setup/pins
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 \
-	    --extra spark --extra torch --extra milvus --extra recommend --extra kafka --extra serve --extra local --extra dev pyproject.toml >>.setup/pins
+	    --extra spark --extra torch --extra milvus --extra train --extra recommend --extra kafka --extra serve --extra local --extra dev pyproject.toml >>.setup/pins
 	@mv .setup/pins requirements.txt
 
 clean: ## remove what was built, and caches; .venv stays
