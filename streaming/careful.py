@@ -5,65 +5,29 @@ first records, so those are decoded in a process of their own, where it is only 
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from vitrine.embedding import Batch, Embedder
-from vitrine.errors import Unavailable
+from vitrine.isolating import IsolatedEmbedder
 
 K = TypeVar("K")
 
 
-class Careful:
-    """An embedder that decodes apart while `apart` is set; for one thread, which sets it."""
+class Careful(IsolatedEmbedder):
+    """An embedder that decodes apart while `apart` is set, in this process else; for one thread, which sets it."""
 
     def __init__(self, embedder: Embedder) -> None:
+        super().__init__(embedder)
         self.apart = False
-        self._embedder = embedder
-        self._isolated: Embedder | None = None
-        self._opened = ExitStack()
 
-    @property
-    def model_id(self) -> str:
-        """See `Embedder.model_id`."""
-        return self._embedder.model_id
-
-    @property
-    def dim(self) -> int:
-        """See `Embedder.dim`."""
-        return self._embedder.dim
-
-    @property
-    def forward_passes(self) -> int:
-        """See `Embedder.forward_passes`."""
-        return self._embedder.forward_passes
-
-    @property
-    def runs_on(self) -> str:
-        """See `Embedder.runs_on`."""
-        return self._embedder.runs_on
+    def embed(self, pictures: Iterable[tuple[K, bytes]]) -> Iterator[Batch[K]]:
+        """See `Embedder.embed`."""
+        if self.apart:
+            return super().embed(pictures)
+        self.close()
+        return self._embedder.embed(pictures)
 
     def isolated(self) -> AbstractContextManager[Embedder]:
         """See `Embedder.isolated`."""
         return self._embedder.isolated()
-
-    def embed(self, pictures: Iterable[tuple[K, bytes]]) -> Iterator[Batch[K]]:
-        """See `Embedder.embed`."""
-        if not self.apart:
-            self.close()
-            return self._embedder.embed(pictures)
-        return self._embedded_apart(pictures)
-
-    def close(self) -> None:
-        """End the process that decodes apart; it is started again where one is needed."""
-        self._isolated = None
-        self._opened.close()
-
-    def _embedded_apart(self, pictures: Iterable[tuple[K, bytes]]) -> Iterator[Batch[K]]:
-        if self._isolated is None:
-            self._isolated = self._opened.enter_context(self._embedder.isolated())
-        try:
-            yield from self._isolated.embed(pictures)
-        except Unavailable:
-            self.close()
-            raise

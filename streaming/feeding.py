@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -14,13 +13,13 @@ from kafka.errors import KafkaError
 from streaming.applying import Applier
 from streaming.careful import Careful
 from streaming.dead_letters import DeadLetters, Names
-from streaming.gathering import Thumbnail
 from streaming.membership import Membership
 from streaming.moments import Assigned, Moment, Watch
 from streaming.pipeline import Pipeline
 from streaming.polling import Polling
 from streaming.rebalancing import Rebalancing
 from streaming.settling import Settling
+from streaming.showing import Shower
 from streaming.views import View
 from streaming.worker import Pulse
 from vitrine import broker
@@ -54,13 +53,11 @@ class Feed:
         kafka = settings.kafka
         with ExitStack() as opened:
             opened.callback(embedder.close)
-            fetcher = Fetcher(settings.pictures)
-            opened.callback(fetcher.close)
             producer = broker.Producer(kafka)
             opened.callback(partial(_close_producer, producer))
             self._consumer = broker.consumer(kafka, group=view.group, **_membership(settings))
             opened.callback(partial(_close_consumer, self._consumer))
-            applier = _applier(view, embedder, store=store, fetch=fetcher.read, settings=settings, watch=watch)
+            applier = _applier(view, embedder, store=store, settings=settings, watch=watch, opened=opened)
             names = Names(kafka.topic, kafka.dlq_topic, view.name, view.model_id)
             letters = DeadLetters(producer, names, self._member)
             self._pipeline = Pipeline(applier, embedder, self._settling, letters, self._member)
@@ -138,32 +135,25 @@ def _settling(view: View, store: Store, settings: Settings) -> Settling:
 
 
 def _applier(
-    view: View, embedder: Careful, *, store: Store, fetch: Callable[[str], bytes], settings: Settings, watch: Watch
+    view: View, embedder: Careful, *, store: Store, settings: Settings, watch: Watch, opened: ExitStack
 ) -> Applier:
-    pictures = settings.pictures
+    """What applies changes; what it needs for that is closed with `opened`."""
+    pictures, small, shower = settings.pictures, settings.thumbnails, None
+    fetcher = Fetcher(pictures)
+    opened.callback(fetcher.close)
+    if small.uri is not None:
+        shower = Shower(Thumbnails(small.uri, small.size, limits=pictures))
+        opened.callback(shower.close)
     return Applier(
         store,
         view.collection,
         embedder,
-        fetch,
+        fetcher.read,
         watch=watch,
         max_images=pictures.max_images,
         fetch_threads=pictures.fetch_threads,
-        thumbnail=_thumbnail(settings),
+        thumbnail=shower,
     )
-
-
-def _thumbnail(settings: Settings) -> Thumbnail | None:
-    """What keeps small pictures, if the settings say where."""
-    if settings.thumbnails.uri is None:
-        return None
-    thumbnails = Thumbnails(settings.thumbnails.uri, settings.thumbnails.size, limits=settings.pictures)
-
-    def keep(digest: str, data: bytes) -> None:
-        if thumbnails.missing(digest):
-            thumbnails.write(digest, data)
-
-    return keep
 
 
 def _moment(view: View) -> datetime:

@@ -8,7 +8,7 @@ from itertools import chain
 
 from streaming.planning import Plan
 from vitrine.embedding import Embedder, Vectors
-from vitrine.errors import BadRecord
+from vitrine.errors import BadRecord, Unavailable
 from vitrine.events import sha256
 from vitrine.product import Reason, Reject
 from vitrine.vision.overlap import ordered_map
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Fetch = Callable[[str], bytes]
 """Gives the bytes at an address, or raises BadRecord with the reason."""
 Thumbnail = Callable[[str, bytes], None]
-"""Keeps a small picture of these bytes under their hash; what it raises of BadRecord and OSError loses no product."""
+"""Keeps a small picture of these bytes under their hash; BadRecord, Unavailable and OSError of it lose no product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Gatherer:
             return
         try:
             self._thumbnail(digest, data)
-        except (BadRecord, OSError) as error:
+        except (BadRecord, Unavailable, OSError) as error:
             logger.warning("no_thumbnail sha256=%s error=%s", digest, error)
 
 

@@ -35,6 +35,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._records = self._counter("records", "Records that ended, by outcome", "outcome")
         self._rejects = self._counter("rejects", "Records and pictures that cannot be used, by reason", "reason")
+        self._cut = self._counter("texts_cut", "Texts of listings that were too long, and are kept in part")
         self._images = self._counter("images_embedded", "Pictures embedded")
         self._restored = self._counter("restored", "Versions that fell and were applied again")
         self._retries = self._counter("retries", "Calls repeated because of an outage", "where")
@@ -105,6 +106,7 @@ class Metrics:
 
     def _settled(self, moment: Settled) -> None:
         self._records.labels(moment.outcome).inc()
+        self._cut.inc(moment.cut)
         for reason in moment.reasons:
             self._rejects.labels(reason).inc()
         if moment.outcome in (Outcome.APPLIED, Outcome.DELETED) and moment.event_us:

@@ -81,7 +81,7 @@ class LedgerWritten:
 class Settled:
     """A record has ended, and its offset may be committed; of a dead one product, version and time are not known.
 
-    `reasons` says why the record, or pictures of it, are among the dead letters.
+    `reasons` says why the record, or pictures of it, are among the dead letters, `cut` counts texts that were too long.
     """
 
     place: Place
@@ -90,6 +90,7 @@ class Settled:
     version: int = -1
     event_us: int = 0
     reasons: tuple[str, ...] = ()
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)

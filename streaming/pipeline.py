@@ -18,9 +18,11 @@ from streaming.results import Result, results
 from streaming.settling import Settling
 from streaming.waiting import Waiting
 from streaming.worker import WAIT_S, Handover, Pulse, Worker
+from vitrine.product import Reason
 from vitrine.settings import Stream
 
 MILVUS = "milvus"
+_OF_FETCHING = (Reason.MISSING, Reason.FETCH_FAILED, Reason.FORBIDDEN_ADDRESS)
 
 T = TypeVar("T")
 
@@ -147,12 +149,13 @@ class Pipeline:
     def _finish(self, product_id: str, result: Result) -> None:
         record, rejects = result.record, result.rejects
         reasons = tuple(rejected.reason for rejected in rejects)
-        ended = Settled(record.place, result.outcome, product_id, result.version, result.event_us, reasons)
+        ended = Settled(record.place, result.outcome, product_id, result.version, result.event_us, reasons, result.cut)
         if not rejects:
             self._settle(record, ended)
             return
         detail = "; ".join(f"picture {one.position}: {one.reason} {one.detail}".rstrip() for one in rejects)
-        self._dead_letters.put(Bury(record, reasons[0], detail, "embed", then=lambda: self._settle(record, ended)))
+        stage = "fetch" if reasons[0] in _OF_FETCHING else "embed"
+        self._dead_letters.put(Bury(record, reasons[0], detail, stage, then=lambda: self._settle(record, ended)))
 
     def _may_have_killed(self, delivery: Delivery) -> bool:
         """Whether the record may have been under way when this process, or another of the group, ended last."""

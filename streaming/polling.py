@@ -155,6 +155,12 @@ class Polling:
 
     def _drain(self, rebalancing: Rebalancing) -> None:
         """Finish what is under way, within the deadline, and commit; after a failure all stays as it is."""
+        try:
+            self._finish(rebalancing)
+        except Unavailable as error:
+            logger.warning("left without a last commit, what is not committed is read again: %s", error)
+
+    def _finish(self, rebalancing: Rebalancing) -> None:
         end_s = self._member.drained_by_s()
         while not self._ending.over and self._tracker.load().records and time.monotonic() < end_s:
             self._consumer.pause(*self._consumer.assignment())

@@ -11,13 +11,14 @@ from streaming.records import Delivery, Taken
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a record ended, and the pictures for which it must be kept among the dead letters."""
+    """How a record ended, the pictures for which it is a dead letter too, and how many of its texts were cut."""
 
     record: Taken
     outcome: Outcome
     version: int
     event_us: int
     rejects: tuple[Rejected, ...]
+    cut: int
 
 
 def results(applied: Applied, deliveries: Sequence[Delivery]) -> Iterator[Result]:
@@ -38,6 +39,7 @@ def results(applied: Applied, deliveries: Sequence[Delivery]) -> Iterator[Result
             listing.event.version,
             listing.event.event_us,
             tuple(to_bury.get(place, ())),
+            applied.cut if record is stands else 0,
         )
 
 

@@ -73,7 +73,7 @@ class Service:
         """Feed the views until `stop` is set."""
         said_s = time.monotonic()
         try:
-            self._feed(self._views())
+            self._begin(stop)
             while not stop.wait(self._settings.stream.follow_every_s):
                 self._raise_failure()
                 self._feed_again()
@@ -84,6 +84,13 @@ class Service:
             for name in list(self._feeds):
                 self._leave(name)
         self._raise_failure()
+
+    def _begin(self, stop: threading.Event) -> None:
+        try:
+            self._feed(self._views())
+        except Unavailable:
+            if not stop.is_set():  # a signal to the whole process group ends the process that decodes apart too
+                raise
 
     def stuck(self) -> str:
         """See `health.Trouble`: a thread that does not get on."""

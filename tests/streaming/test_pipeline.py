@@ -179,6 +179,15 @@ def test_a_product_with_a_broken_picture_lives_with_the_others_and_its_record_is
     assert versions(plumbing) == {"a/0": 1}
 
 
+def test_a_text_that_is_too_long_is_cut_and_counted_once():
+    listing = ListingEvent(op="upsert", product_id="a", version=1, title="x" * 10_000, images=carried([PICTURE]))
+    with Plumbing() as plumbing:
+        plumbing.take([encode(listing, {sha256(PICTURE): PICTURE})])
+        plumbing.wait()
+    (ended,) = plumbing.settled().values()
+    assert ended.cut == 1
+
+
 def test_many_records_in_a_row_without_an_event_end_all():
     with Plumbing(stop_after_bad=3) as plumbing:
         plumbing.take([Message(b"a", b"{"), Message(b"b", b"{"), shown("c"), Message(b"d", b"{"), Message(b"e", b"{")])

@@ -44,6 +44,7 @@ def test_metrics_are_made_of_moments():
     for moment in (
         settled(Outcome.APPLIED, 2.5),
         settled(Outcome.STALE, 9_000.0),
+        Settled(Place(0, 2), Outcome.STALE, "q", 1, cut=2),
         Settled(Place(0, 1), Outcome.DEAD, reasons=("bad_event",)),
         Batched(("p", "q"), 3, 100, 0.04),
         Embedded(("p",), 5),
@@ -61,6 +62,7 @@ def test_metrics_are_made_of_moments():
         "vitrine_stream_freshness_seconds_count 1.0",
         "vitrine_stream_batch_products_sum 2.0",
         "vitrine_stream_images_embedded_total 5.0",
+        "vitrine_stream_texts_cut_total 2.0",
         'vitrine_stream_retries_total{where="milvus"} 1.0',
         "vitrine_stream_restored_total 1.0",
         "vitrine_stream_in_flight_records 7.0",

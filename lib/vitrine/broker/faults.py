@@ -48,6 +48,6 @@ def translation(error: BaseException, doing: str) -> VitrineError:
 
 
 def _said(error: BaseException) -> str:
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).removesuffix(": None")  # the library's word for nothing more to say
     name = type(error).__name__
     return said if name in said else f"{name}: {said}" if said else name

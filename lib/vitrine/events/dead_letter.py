@@ -33,9 +33,8 @@ class Origin:
 class DeadLetter:
     """A record with the reason for which it, or one of its pictures, cannot be used.
 
-    `stage` is the step that found it (`decode`, `fetch`, `embed`, `write`), `attempts` how often that was tried.
-    `failed_us` is in microseconds since 1970. `left_out_bytes` is 0, or the size of a record that is too large to be
-    kept: see `emptied`.
+    `stage` is the step that found it: `decode`, `fetch` or `embed`. `failed_us` is in microseconds since 1970.
+    `left_out_bytes` is 0, or the size of a record that is too large to be kept: see `emptied`.
     """
 
     message: Message
@@ -44,7 +43,6 @@ class DeadLetter:
     detail: str
     stage: str
     failed_us: int
-    attempts: int = 1
     view: str = ""
     model_id: str = ""
     left_out_bytes: int = 0
@@ -88,7 +86,6 @@ def exhume(key: bytes | None, value: bytes | None, headers: Headers) -> DeadLett
             detail=text["detail"],
             stage=text["stage"],
             failed_us=round(datetime.fromisoformat(text["failed_at"]).timestamp() * 1_000_000),
-            attempts=int(text["attempts"]),
             view=text["view"],
             model_id=text["model"],
             left_out_bytes=int(text.get(_LEFT_OUT, 0)),
@@ -106,7 +103,6 @@ def _told(letter: DeadLetter) -> Iterator[tuple[str, bytes]]:
         "reason": letter.reason,
         "detail": " ".join(letter.detail.split()),
         "stage": letter.stage,
-        "attempts": letter.attempts,
         "view": letter.view,
         "model": letter.model_id,
         "failed_at": datetime.fromtimestamp(letter.failed_us / 1_000_000, UTC).isoformat(timespec="microseconds"),

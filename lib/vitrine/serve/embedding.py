@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from vitrine.client import Client
 from vitrine.embedding import Vectors
 from vitrine.index.collections import Collection
+from vitrine.isolating import IsolatedEmbedder
 from vitrine.serve.batching import Caller, MicroBatcher
-from vitrine.serve.isolating import IsolatedEmbedder
 from vitrine.serve.metrics import Metrics
 from vitrine.serve.remembering import VectorCache
 from vitrine.settings import Serve

@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.brokers import LEAKY
 from tests.streaming.proof.checker import check
 from tests.streaming.proof.faults import FAULTS
 from tests.streaming.proof.stage import Play, perform
 from tests.streaming.proof.violation import told
 from tests.streaming.proof.workload import Shape, immortals, workload
 from vitrine.testing import FakeEmbedder
+
+pytestmark = LEAKY
 
 SHAPE = Shape(products=80)
 MORTAL = {"broker_killed": "broker", "database_killed": "database"}

@@ -13,8 +13,8 @@ K = TypeVar("K")
 class IsolatedEmbedder:
     """An `Embedder` behind its own `isolated`, for one thread at a time; close it.
 
-    A picture that ends its decoder is a reject. Where the process itself has ended, what is under way is Unavailable
-    and the next call has a new one.
+    A picture that ends its decoder is a reject. The process is made at the first picture; where it has ended by itself,
+    what is under way is Unavailable and the next call has a new one.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -52,7 +52,7 @@ class IsolatedEmbedder:
             self.close()
             raise
 
-    def isolated(self) -> AbstractContextManager["IsolatedEmbedder"]:
+    def isolated(self) -> AbstractContextManager[Embedder]:
         """See `Embedder.isolated`: it is."""
         return nullcontext(self)
 
