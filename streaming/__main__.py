@@ -9,11 +9,10 @@ Again   at least once: what a kill leaves undone is done again, and the end stat
 Run     python -m streaming --kafka.bootstrap localhost:9092 --milvus.uri http://localhost:19530
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 
-from streaming.operating import stop_on_signals
+from streaming.operating import spare_the_log, stop_on_signals
 from streaming.service import run
 from vitrine import flags
 from vitrine.telemetry import configure_logging
@@ -22,7 +21,7 @@ from vitrine.telemetry import configure_logging
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the service from a command line; returns the exit code."""
     configure_logging()
-    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns of each moment of a busy machine
+    spare_the_log()
     return flags.exit_code(lambda: _serve(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -10,6 +10,8 @@ import typer
 
 from deploy.local import jars, kafka, milvus, wheel
 from vitrine import flags, lock
+from vitrine.broker import admin
+from vitrine.settings import Kafka
 from vitrine.storage import directory
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ Place = Annotated[Path, typer.Option("--place", help="Directory with the servers
 STACK = Path(".vitrine/stack")
 PORT = 19_530
 KAFKA_PORT = 9_092
+PARTITIONS = 4
 
 
 @app.command()
@@ -36,6 +39,7 @@ def up(
     with _alone(place):
         database = milvus.find(place / "milvus") or milvus.start(place / "milvus", port=port, leashed=False)
         broker = kafka.find(place / "kafka") or kafka.start(place / "kafka", port=kafka_port, leashed=False)
+        _make_topics(broker)
     for line in _lines(database, broker):
         typer.echo(line)
     typer.echo(milvus.WARNING)
@@ -61,6 +65,13 @@ def status(place: Place = STACK) -> None:
         typer.echo(line)
     if not all(found):
         raise typer.Exit(1)
+
+
+def _make_topics(broker: kafka.Server) -> None:
+    """The topics that programs use by default, where they are not there."""
+    settings = Kafka(bootstrap=[broker.bootstrap])
+    with admin(settings) as administration:
+        administration.create_topics(settings, partitions=PARTITIONS)
 
 
 def _alone(place: Path) -> AbstractContextManager[None]:

@@ -135,6 +135,9 @@ def test_the_stack_comes_up_once_serves_the_settings_file_and_goes_down_alone(
         config = ["--config", str(ROOT / "deploy" / "local.toml"), f"--milvus.uri=http://127.0.0.1:{port}"]
         looked = run("vitrine", "status", *config, cwd=tmp_path)
         assert looked.stderr == ""
+        examined = run("vitrine", "doctor", *config, f"--kafka.bootstrap=127.0.0.1:{kafka_port}", cwd=tmp_path)
+        for topic in ("listings", "listings.dlq"):
+            assert f"topic {topic} has 4 partitions" in examined.stdout
         server = milvus.find(tmp_path / STACK / "milvus")
         assert server
         broker = kafka.find(tmp_path / STACK / "kafka")

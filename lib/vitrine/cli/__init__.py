@@ -8,6 +8,7 @@ import typer
 
 from vitrine import __version__, flags
 from vitrine.cli import listings
+from vitrine.cli.given import settled
 from vitrine.settings import Settings
 
 app = typer.Typer(
@@ -40,11 +41,16 @@ def main() -> None:
 
 
 def _settings(
-    config: str | None, uri: str | None, alias: str | None, work: str | None, model_store: str | None = None
+    config: str | None,
+    uri: str | None,
+    alias: str | None,
+    work: str | None,
+    *,
+    model_store: str | None = None,
+    bootstrap: str | None = None,
 ) -> Settings:
-    given = {"config": config, "milvus.uri": uri, "milvus.alias": alias, "work": work, "model.store": model_store}
-    arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    return flags.load(arguments, program="vitrine", story="")
+    given = {"milvus.uri": uri, "milvus.alias": alias, "work": work, "model.store": model_store}
+    return settled(config, {**given, "kafka.bootstrap": bootstrap})
 
 
 @app.command()
@@ -66,7 +72,7 @@ def search(  # noqa: PLR0917  # typer takes arguments by position or name as it 
 
     if (photo is None) == (product_id is None):
         raise typer.BadParameter("give either a PHOTO or --id")
-    settings = _settings(config, uri, alias, work, model_store)
+    settings = _settings(config, uri, alias, work, model_store=model_store)
     hits = answers.search(settings, photo, product_id, k=k, filter=expression)
     if html is not None:
         answers.write_page(settings, photo, product_id, hits, html)
@@ -92,11 +98,17 @@ def rollback(uri: Uri = None, alias: Alias = None, work: Work = None, config: Co
 
 
 @app.command()
-def doctor(uri: Uri = None, alias: Alias = None, work: Work = None, config: Config = None) -> None:
+def doctor(
+    uri: Uri = None,
+    alias: Alias = None,
+    work: Work = None,
+    bootstrap: listings.Bootstrap = None,
+    config: Config = None,
+) -> None:
     """Check Java, Spark, torch, Milvus, Kafka where it is named, weights and disk; say the cure of what is wrong."""
     from vitrine.cli import diagnosis
 
-    findings = diagnosis.examine(_settings(config, uri, alias, work))
+    findings = diagnosis.examine(_settings(config, uri, alias, work, bootstrap=bootstrap))
     for finding in findings:
         typer.echo(finding.line())
     if not all(finding.good for finding in findings):

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from vitrine import flags
+from vitrine.cli.given import settled
 from vitrine.product import Reason
-from vitrine.settings import Settings
 
 dlq = typer.Typer(no_args_is_help=True, help="Look after records that could not be used.")
 
@@ -40,7 +39,7 @@ def publish(
 
     if bool(catalog) == bool(photos):
         raise typer.BadParameter("give either --catalog or --photos")
-    settings = _settings(config, {"kafka.bootstrap": bootstrap, "kafka.topic": topic}, catalog or ())
+    settings = settled(config, {"kafka.bootstrap": bootstrap, "kafka.topic": topic}, catalog or ())
     found = uploads.of_photos(photos, version=time.time_ns() // 1_000) if photos else uploads.of_catalog(settings)
     typer.echo(publishing.publish(settings.kafka, found, rate=rate).line(settings.kafka.topic))
 
@@ -57,7 +56,7 @@ def list_letters(
     """Records that could not be used: when, where they stand, why, whose."""
     from vitrine.cli import dead_letters
 
-    kafka = _settings(config, {"kafka.bootstrap": bootstrap, "kafka.dlq_topic": dlq_topic}).kafka
+    kafka = settled(config, {"kafka.bootstrap": bootstrap, "kafka.dlq_topic": dlq_topic}).kafka
     found = dead_letters.letters(kafka, since_us=_moment(since), reasons=reason or ())
     for line in dead_letters.json_lines(found) if as_json else dead_letters.table(found):
         typer.echo(line)
@@ -76,7 +75,7 @@ def replay_letters(
     from vitrine.cli import dead_letters
 
     given = {"kafka.bootstrap": bootstrap, "kafka.topic": topic, "kafka.dlq_topic": dlq_topic}
-    kafka = _settings(config, given).kafka
+    kafka = settled(config, given).kafka
     found = dead_letters.letters(kafka, since_us=_moment(since), reasons=reason or ())
     typer.echo(dead_letters.replay(kafka, found))
 
@@ -93,16 +92,7 @@ def reconcile(
     from vitrine.cli import reconciling
 
     given = {"kafka.bootstrap": bootstrap, "kafka.topic": topic, "milvus.uri": uri, "milvus.alias": alias}
-    typer.echo(reconciling.reconcile(_settings(config, given), since_us=_moment(since) or 0))
-
-
-def _settings(config: str | None, given: dict[str, str | None], catalog: list[str] | tuple[str, ...] = ()) -> Settings:
-    arguments = [f"--config={config}"] if config is not None else []
-    for name, value in given.items():
-        if value is not None:
-            values = value.split(",") if name == "kafka.bootstrap" else [value]
-            arguments += [f"--{name}={one}" for one in values]
-    return flags.load([*arguments, *(f"--catalog={one}" for one in catalog)], program="vitrine", story="")
+    typer.echo(reconciling.reconcile(settled(config, given), since_us=_moment(since) or 0))
 
 
 def _moment(text: str | None) -> int | None:
