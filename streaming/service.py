@@ -199,7 +199,8 @@ def _engine(settings: Settings) -> MakeEmbedder:
     decode = DecodeOrEnd()  # one for all models: a process has one such timer
 
     def make(model_id: str) -> Embedder:
-        engine = engine_of(model_id, settings.model.store, settings.pictures, settings.model.device)
+        model = settings.model
+        engine = engine_of(model_id, model.store, settings.pictures, model.device, precision=model.precision)
         return engine.decoding_with(decode)
 
     return make

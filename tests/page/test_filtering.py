@@ -34,6 +34,20 @@ def test_brands_price_and_stock_are_filtered_by(visit, shop):
     assert hits(page) == shop.answered(filters=wanted, narrow=False) != []
 
 
+def test_prices_are_taken_in_their_order_and_what_is_none_is_left_out(visit, shop):
+    page = asked(visit(), shop)
+    page.get_by_label("Lowest price").fill("180")
+    page.get_by_label("Highest price").fill("20")
+    page.get_by_label("Highest price").press("Enter")
+    expect(page).to_have_url(re.compile("from=20&to=180"))
+    expect(page.get_by_label("Lowest price")).to_have_value("20")
+    page.get_by_label("Lowest price").fill("-5")
+    page.get_by_label("Lowest price").blur()
+    expect(page).not_to_have_url(re.compile("from="))
+    expect(page.get_by_label("Lowest price")).to_have_value("")
+    assert hits(page) == shop.answered(filters=Filters(price_max=180), narrow=False)
+
+
 def test_a_price_that_is_being_typed_outlives_the_arrival_of_an_answer(visit, shop):
     page = settled(visit(f"?like={shop.product_id}"))
     held: list[Route] = []

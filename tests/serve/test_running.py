@@ -77,6 +77,7 @@ def test_help_names_its_settings_by_short_flags() -> None:
             1,
             "vitrine: there is no database absent.db: run jobs/reindex.py first",
         ),
+        (["--port=0", "--thumbnails.uri=ftp://host/x"], 1, "vitrine: cannot open ftp://host/x"),
         (["--port=0", "--public_page"], 2, "public_page is for a service with keys_file"),
         (
             ["--keys_file=absent", "--port=0", "--milvus.uri=absent.db"],

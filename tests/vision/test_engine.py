@@ -22,7 +22,7 @@ from vitrine.vision import model_store
 from vitrine.vision.backbone import random_tensors
 from vitrine.vision.decode import decode
 from vitrine.vision.device import Cpu, Device
-from vitrine.vision.engine import Engine, EngineRequest, device_of, load
+from vitrine.vision.engine import Engine, EngineRequest, device_of, engine_of, load
 from vitrine.vision.weights import Weights, resolve
 
 BATCH = 4
@@ -342,6 +342,12 @@ def test_threads_that_ask_at_once_get_one_engine(constructions: Callable[[], int
 def test_a_request_builds_nothing(constructions: Callable[[], int]) -> None:
     assert hash(request()) == hash(request())
     assert constructions() == 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_engine_of_a_model_has_the_precision_that_is_wanted(precision: str) -> None:
+    model_id = resolve(Model()).spec.model_id
+    assert engine_of(model_id, None, Pictures(), "cpu", precision=precision).precision == precision
 
 
 def test_the_engine_comes_from_the_store_where_there_is_one(

@@ -26,6 +26,7 @@ from vitrine.embedding import Embedder
 from vitrine.index.filters import Filters
 from vitrine.index.store import connect_existing
 from vitrine.settings import Milvus, Pictures
+from vitrine.settings.model import Precision
 
 __all__ = [
     "ALIAS_SECONDS",
@@ -57,13 +58,15 @@ def connect(
     model_store: str | None = None,
     pictures: Pictures | None = None,
     device: str = "auto",
+    precision: Precision = "auto",
     related_alias: str = RELATED_ALIAS,
     users_alias: str = USERS_ALIAS,
     deadline_s: float = DEADLINE_S,
 ) -> Client:
     """Open the database; `milvus` is a path or address, or the settings with alias, token and search parameters.
 
-    `model_store` is where models other than the bundled one are found.
+    `model_store` is where models other than the bundled one are found. A program that embeds with Milvus Lite on a CPU
+    calls `vitrine.vision.starting.start_threads` first.
 
     Raises:
         BadInput: there is no such Milvus Lite file.
@@ -76,7 +79,7 @@ def connect(
     def embedder(model_id: str) -> Embedder:
         from vitrine.vision.engine import engine_of
 
-        return engine_of(model_id, model_store, limits, device)
+        return engine_of(model_id, model_store, limits, device, precision=precision)
 
     return Client(
         connect_existing(settings),

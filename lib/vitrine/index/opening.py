@@ -14,6 +14,9 @@ from vitrine.index.milvus import MilvusStore
 from vitrine.index.store import Store
 from vitrine.settings import Milvus
 
+# Lite ends a connection that is pinged as often as pymilvus does by default, and there is none to lose.
+_IN_PROCESS = {"grpc.enable_http_proxy": 0, "grpc.keepalive_time_ms": 2**31 - 1}
+
 
 def open_store(milvus: Milvus) -> Store:
     """Open the database; see `vitrine.index.store.connect`."""
@@ -24,7 +27,7 @@ def open_store(milvus: Milvus) -> Store:
         return MilvusStore(_client(milvus, milvus.uri, token=milvus.secret(), **_certificates(milvus)), milvus)
     server = lite.start(milvus.uri)
     try:
-        client = _client(milvus, server.address, grpc_options={"grpc.enable_http_proxy": 0})
+        client = _client(milvus, server.address, grpc_options=_IN_PROCESS)
     except BaseException:
         server.stop()
         raise

@@ -75,6 +75,7 @@ def client_of(settings: Settings) -> Client:
         model_store=settings.model_store_uri,
         pictures=settings.pictures,
         device=settings.model.device,
+        precision=settings.model.precision,
         deadline_s=settings.serve.timeout_s,
     )
 

@@ -14,6 +14,7 @@ from vitrine.client import Client
 from vitrine.errors import BadInput, Unavailable
 from vitrine.serve.application import application, client_of
 from vitrine.settings import Serve, Settings
+from vitrine.storage import directory
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,12 @@ def serve(settings: Settings, *, told: Callable[[str], None]) -> None:
 
     Raises:
         BadInput: no catalogue is served, or keys or certificate cannot be read.
+        BadSettings: `thumbnails.uri` is no place.
         Unavailable: the database does not answer.
         OSError: the address cannot be listened on.
     """
     with listening(settings.serve) as listener:
-        server = _server(settings, lambda: client)  # which checks keys and certificate
+        server = _server(settings, lambda: client)  # which checks keys, certificate and the place of thumbnails
         client = client_of(settings)
         told(address(settings.serve, listener))
         if settings.serve.keys_file is None and not settings.serve.host.startswith("127."):
@@ -79,6 +81,8 @@ def _server(settings: Settings, open_client: Callable[[], Client] | None) -> uvi
     for file in (asked.certificate_file, asked.certificate_key_file):
         if file is not None and not file.is_file():
             raise BadInput(f"there is no file {file}: check serve.certificate_file and serve.certificate_key_file")
+    if settings.thumbnails.uri is not None:
+        directory(settings.thumbnails.uri)
     config = uvicorn.Config(
         application(settings, open_client=open_client),
         ssl_certfile=asked.certificate_file,

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from vitrine.settings.section import Section
 
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""Arithmetic of a network; `auto` is a choice of the fastest that keeps the neighbours."""
+
 
 class Model(Section):
     """The network that turns pictures into vectors."""
@@ -22,7 +25,7 @@ class Model(Section):
     """How the last feature map becomes one vector, where the weights do not say."""
     dim: int | None = Field(default=None, ge=2, le=32768)
     """Dimension of the vectors; by default what the weights give; less is a fixed orthogonal projection."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Precision = "auto"
     """Arithmetic of the network; `auto` takes bf16 or fp16 only where a check against fp32 passes."""
     batch_size: int | None = Field(default=None, ge=1, le=4096)
     """Pictures per forward pass; by default 32 on a CPU and 256 on a GPU, which halves it where memory runs out."""

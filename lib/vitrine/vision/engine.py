@@ -17,6 +17,7 @@ from vitrine.embedding import Batch
 from vitrine.errors import BadInput
 from vitrine.rendering import sample_pictures
 from vitrine.settings import Model, Pictures
+from vitrine.settings.model import Precision
 from vitrine.vision.backbone import Network
 from vitrine.vision.decode import Decode, decode, fit, fit_many
 from vitrine.vision.device import Device, device_at
@@ -87,14 +88,16 @@ def _keep_freed_memory() -> None:
             libc.mallopt(parameter, value)
 
 
-def engine_of(model_id: str, store: str | None, pictures: Pictures, device: str) -> "Engine":
+def engine_of(
+    model_id: str, store: str | None, pictures: Pictures, device: str, *, precision: Precision = "auto"
+) -> "Engine":
     """The engine of a model of the store or the package, shared in this process; `device` may be `auto`.
 
     Raises:
         BadInput: the model is in neither.
     """
     spec = find(model_id, store).spec
-    return load(EngineRequest(spec, Model(), pictures, store, device_of(None, device)))
+    return load(EngineRequest(spec, Model(precision=precision), pictures, store, device_of(None, device)))
 
 
 def _weights(request: EngineRequest) -> Weights:

@@ -22,6 +22,7 @@ export const UNFILTERED = Object.freeze({ categories: [], brands: [], from: null
 /** The question that an address asks; what it cannot mean is left out. */
 export function read(search) {
   const given = new URLSearchParams(search);
+  const [from, to] = priceRange(given);
   return Object.freeze({
     product: given.get("product") ?? "",
     like: given.get("like") ?? "",
@@ -30,12 +31,18 @@ export function read(search) {
     box: boxOf(given.get("box")),
     categories: given.getAll("category"),
     brands: given.getAll("brand"),
-    from: priceOf(given.get("from")),
-    to: priceOf(given.get("to")),
+    from,
+    to,
     inStock: given.has("stock"),
     everywhere: given.has("everywhere"),
     each: given.has("each"),
   });
+}
+
+/** The prices `from` and `to` of a form or an address, the lower first; null where none is given that could be one. */
+export function priceRange(given) {
+  const prices = ["from", "to"].map((name) => priceOf(given.get(name)));
+  return prices.includes(null) ? prices : prices.toSorted((one, other) => one - other);
 }
 
 /** The address of a question, relative to the page. */

@@ -1,6 +1,6 @@
 // The filters beside the results, and the chips above them.
 
-import { UNFILTERED, filterCount } from "./address.js";
+import { UNFILTERED, filterCount, priceRange } from "./address.js";
 import { number, say } from "./words.js";
 
 const FIRST_BRANDS = 8;
@@ -56,12 +56,12 @@ export function offer(question, facets) {
 
 function stated() {
   const given = new FormData(form);
-  const price = (name) => (given.get(name) ? Number(given.get(name)) : null);
+  const [from, to] = priceRange(given);
   return {
     categories: given.getAll("category"),
     brands: given.getAll("brand"),
-    from: price("from"),
-    to: price("to"),
+    from,
+    to,
     inStock: given.has("inStock"),
   };
 }
