@@ -1,8 +1,8 @@
 """Answers a second of the HTTP service and their times, with micro-batches and one forward a request, fp32 and bf16.
 
-Each way is a service of its own in a process of its own, on one Milvus Lite file; every request brings another picture.
-Each way is measured once, to its end: compare ways only on a machine that does nothing else. At the end one service
-answers a long row of requests while its memory is watched.
+Each way is a service of its own in a process of its own, with a Milvus Lite file of its own; every request brings
+another picture. The ways of one model and precision are up together and take turns in rounds, so that a busy machine
+slows them alike. At the end one service answers a long row of requests while its memory is watched.
 
 Writes  bench-results/TIME-serve.json.
 Run     make bench-serve, or .venv/bin/python tests/bench/serve.py [--callers N ...] [--seconds S] [--memory N]
@@ -16,9 +16,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ RESULTS = ROOT / "bench-results"
 MODELS = {"bundled": {}, "resnet50": {"backbone": "resnet50", "weights": "random:1"}}
 PICTURES = 240
 STARTED_WITHIN_S = 600
+PROGRAM = Path(__file__).with_name("serve_program.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,11 @@ class Taken:
     load_average: float
 
 
-WAYS = [Way(model, precision, size) for model in MODELS for precision in ("fp32", "bf16") for size in (16, 1)]
-WAYS.append(Way("bundled", "fp32", 16, isolate=False))
+WAYS = [
+    Way("bundled", "fp32", 16, isolate=False),
+    *(Way(model, precision, size) for model in MODELS for precision in ("fp32", "bf16") for size in (16, 1)),
+]
+ROUNDS = 3
 
 
 def main() -> int:
@@ -82,10 +86,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS), help="default: all")
     parser.add_argument("--rows", type=int, default=2_000, help="rows of the collection (default 2000)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the JSON file (default bench-results)")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.serve:
-        return _serve(**json.loads(asked.serve))
     found = _measured(asked)
     path = asked.out / f"{datetime.now(UTC):%Y%m%dt%H%M%S}-serve.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,14 +104,20 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
     pictures, taken = _pictures(), []
     print(f"{'way':<52} callers  per s     p50     p99  embed p50/p99   search p50/p99  CPU-s/answer  load")
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as home:
-        for way in (one for one in WAYS if one.model in asked.models):
-            with _service(way, Path(home), asked.rows) as (url, process):
+        for ways in _together(asked.models):
+            with ExitStack() as up:
+                services = {way: up.enter_context(_service(way, Path(home), asked.rows)) for way in ways}
                 for callers in asked.callers:
-                    taken.append(_asked(way, url, process, pictures, callers, asked.seconds))
-                    _show(taken[-1])
-        with _service(WAYS[0], Path(home), asked.rows) as (url, process):
+                    taken += _compared(services, pictures, callers, asked.seconds)
+        with _service(WAYS[1], Path(home), asked.rows) as (url, process):
             memory = _memory(url, process, pictures, asked.memory)
     return {"machine": machine, "rows": asked.rows, "taken": [asdict(one) for one in taken], "memory": memory}
+
+
+def _together(models: Sequence[str]) -> list[list[Way]]:
+    """Ways that are compared: those of one model and precision."""
+    alike = itertools.groupby((way for way in WAYS if way.model in models), key=lambda way: (way.model, way.precision))
+    return [list(ways) for _, ways in alike]
 
 
 def _pictures() -> list[bytes]:
@@ -125,9 +132,9 @@ def _numbered(picture: bytes, number: int) -> bytes:
 
 @contextmanager
 def _service(way: Way, home: Path, rows: int) -> Iterator[tuple[str, psutil.Process]]:
-    told = json.dumps({"way": asdict(way), "home": str(home), "rows": rows})
+    told = json.dumps({"way": asdict(way), "home": str(home), "rows": rows, "model": MODELS[way.model]})
     program = subprocess.Popen(
-        [sys.executable, __file__, "--serve", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, PROGRAM, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert program.stdin
     assert program.stdout
@@ -138,63 +145,40 @@ def _service(way: Way, home: Path, rows: int) -> Iterator[tuple[str, psutil.Proc
         program.wait(STARTED_WITHIN_S)
 
 
-def _serve(way: dict[str, Any], home: str, rows: int) -> int:
-    """The service of one way, until stdin ends."""
-    from vitrine.client import Client
-    from vitrine.index.store import connect
-    from vitrine.serve.running import serving
-    from vitrine.settings import Milvus, Model, Pictures, Serve, Settings
-    from vitrine.vision.engine import load
-    from vitrine.vision.request import EngineRequest
-    from vitrine.vision.weights import resolve
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Of each answer the milliseconds that it, embedding and search took; what they took together."""
 
-    asked = Way(**way)
-    model = Model(precision=asked.precision, **MODELS[asked.model])  # type: ignore[arg-type]
-    engine = load(EngineRequest(resolve(model).spec, model, Pictures(), None, "cpu"))
-    milvus = Milvus(uri=f"{home}/shop.db", alias=asked.model)
-    serve = Serve(port=0, batch_size=asked.batch_size, isolate=asked.isolate, cached_vectors=0, timeout_s=60)
-    _fill(milvus, engine, rows)
-    with serving(
-        Settings(milvus=milvus, serve=serve),
-        open_client=lambda: Client(connect(milvus), milvus.alias, lambda model_id: engine, deadline_s=60),
-    ) as url:
-        print(url, flush=True)
-        sys.stdin.read()
-    return 0
+    times_ms: list[tuple[float, float, float]]
+    took_s: float
+    cpu_s: float
 
 
-def _fill(milvus: Any, engine: Any, rows: int) -> None:
-    from vitrine.index import collections, schema
-    from vitrine.index.load import finish
-    from vitrine.index.rows import row
-    from vitrine.index.store import connect
-    from vitrine.product import Product
-
-    with connect(milvus) as store:
-        if collections.current(store, milvus.alias) is not None:
-            return
-        facts = collections.Facts(milvus.alias, "bench", engine.model_id, engine.dim, "2026-11-20T00:00:00+00:00")
-        made = collections.create(store, facts)
-        vectors = np.random.default_rng(1).standard_normal((rows, engine.dim)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        for start in range(0, rows, 500):
-            some = [
-                row(Product(f"P{i}", title=f"Product {i}", category=f"A/B{i % 9}"), 0, sha256="0" * 64, uri="",
-                    event_us=0, indexed_us=0)[0] | {schema.VECTOR: vectors[i]}
-                for i in range(start, min(rows, start + 500))
-            ]  # fmt: skip
-            store.insert(made.name, some)
-        finish(store, made.ledger)
-        finish(store, made.name)
-        collections.swap(store, milvus.alias, made.name)
+def _compared(
+    services: Mapping[Way, tuple[str, psutil.Process]], pictures: Sequence[bytes], callers: int, seconds: float
+) -> list[Taken]:
+    numbers = itertools.count()
+    rounds: dict[Way, list[_Round]] = {way: [] for way in services}
+    for _ in range(ROUNDS):
+        for way, (url, process) in services.items():
+            rounds[way].append(_round(url, process, pictures, numbers, callers, seconds / ROUNDS))
+    found = [_taken(way, callers, done) for way, done in rounds.items()]
+    for one in found:
+        _show(one)
+    return found
 
 
-def _asked(
-    way: Way, url: str, process: psutil.Process, pictures: Sequence[bytes], callers: int, seconds: float
-) -> Taken:
-    from tests.bench.machine import cpu_seconds, family, load_average, spent
+def _round(
+    url: str,
+    process: psutil.Process,
+    pictures: Sequence[bytes],
+    numbers: Iterator[int],
+    callers: int,
+    seconds: float,
+) -> _Round:
+    from tests.bench.machine import cpu_seconds, family, spent
 
-    numbers, lock = itertools.count(), threading.Lock()
+    lock = threading.Lock()
 
     def ask(until_s: float) -> list[tuple[float, float, float]]:
         found = []
@@ -210,17 +194,23 @@ def _asked(
                 found.append((took_ms, told["embed"], told["search"]))
         return found
 
-    ask(time.perf_counter() + 1.0)
+    ask(time.perf_counter() + 0.5)
     before, started = cpu_seconds(family(process)), time.perf_counter()
     with ThreadPoolExecutor(callers) as threads:
         parts = list(threads.map(ask, [started + seconds] * callers))
     took_s, cpu_s = time.perf_counter() - started, spent(before, cpu_seconds(family(process)))
-    times = np.array([one for part in parts for one in part])
-    p50, p99 = np.percentile(times, [50, 99], axis=0)
+    return _Round([one for part in parts for one in part], took_s, cpu_s)
+
+
+def _taken(way: Way, callers: int, rounds: Sequence[_Round]) -> Taken:
+    from tests.bench.machine import load_average
+
+    times_ms = np.array([one for done in rounds for one in done.times_ms])
+    p50, p99 = np.percentile(times_ms, [50, 99], axis=0)
     return Taken(
-        way.name, callers, len(times), round(len(times) / took_s, 1),
+        way.name, callers, len(times_ms), round(len(times_ms) / sum(done.took_s for done in rounds), 1),
         *(round(float(value), 1) for i in range(3) for value in (p50[i], p99[i])),
-        round(cpu_s / len(times), 4), load_average(),
+        round(sum(done.cpu_s for done in rounds) / len(times_ms), 4), load_average(),
     )  # fmt: skip
 
 
