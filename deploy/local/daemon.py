@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -85,6 +86,45 @@ class Daemon:
         lines = [line[:_LINE_SHOWN] for line in self.log.read_text(errors="replace").splitlines()]
         chosen = [line for line in lines if telling.search(line)] or lines
         return "\n".join([f"its log {self.log} says", *chosen[-_LINES_SHOWN:]])
+
+
+class DaemonServer(ABC):
+    """A server that was started, maybe by another program; all that it keeps is below `place`."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.place = daemon.place
+        self.ports = daemon.ports
+        self.log = daemon.log
+
+    @property
+    def process(self) -> Process | None:
+        """Its process; None before it was started."""
+        return self._daemon.process
+
+    @abstractmethod
+    def launch(self, *, leashed: bool) -> None:
+        """Run the program and wait until it answers; a `leashed` one ends with the thread that called this."""
+
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._daemon.alive()
+
+    def kill(self) -> None:
+        """End its process with SIGKILL; what it has acknowledged is kept. An ended server stays as it is."""
+        self._daemon.kill()
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same directory and ports, leashed; returns once it answers."""
+        self.kill()
+        self.launch(leashed=True)
+
+    def stop(self) -> None:
+        """End it for good; `start` on the same directory finds all again.
+
+        By SIGKILL as well: Milvus 2.3.5 takes minutes to end on SIGTERM, and neither keeps more by it.
+        """
+        self.kill()
 
 
 def noted(name: str, place: Path) -> Daemon | None:

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import jars
-from deploy.local.daemon import Daemon, choose_ports, noted
-from deploy.local.process import Process
+from deploy.local.daemon import Daemon, DaemonServer, choose_ports, noted
 from vitrine.errors import BadInput, Unavailable
 from vitrine.storage import require_writable
 
@@ -27,40 +26,12 @@ _OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
 
-class Server:
-    """A broker that was started, maybe by another program; all that it keeps is below `place`.
-
-    `bootstrap` is for the setting of that name: host:port without encryption or password.
-    """
+class Server(DaemonServer):
+    """A broker; `bootstrap` is for the setting of that name: host:port without encryption or password."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self.place = daemon.place
-        self.ports = daemon.ports
+        super().__init__(daemon)
         self.bootstrap = f"127.0.0.1:{daemon.ports[0]}"
-        self.log = daemon.log
-
-    @property
-    def process(self) -> Process | None:
-        """Its process."""
-        return self._daemon.process
-
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self._daemon.alive()
-
-    def kill(self) -> None:
-        """End its process with SIGKILL; acknowledged records and commits are kept."""
-        self._daemon.kill()
-
-    def restart(self) -> None:
-        """Kill it and start it again on the same directory and ports, leashed; returns once it answers."""
-        self.kill()
-        self.launch(leashed=True)
-
-    def stop(self) -> None:
-        """End it for good, as `kill`; `start` on the same directory finds its records again."""
-        self.kill()
 
     def launch(self, *, leashed: bool) -> None:
         """Run the broker and wait until it answers; see `start`."""

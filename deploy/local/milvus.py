@@ -14,8 +14,7 @@ import grpc
 from pymilvus import CollectionSchema, DataType, MilvusClient, MilvusException
 
 from deploy.local import wheel
-from deploy.local.daemon import Daemon, choose_ports, noted
-from deploy.local.process import Process
+from deploy.local.daemon import Daemon, DaemonServer, choose_ports, noted
 from vitrine.errors import BadInput
 from vitrine.storage import require_writable
 
@@ -31,47 +30,16 @@ _PROBE = "vitrine_local_probe"
 _FIRST_PASSWORD = "Milvus"  # noqa: S105  # what every new Milvus has
 
 
-class Server:
-    """A server that was started, maybe by another program; all that it keeps is below `place`.
+class Server(DaemonServer):
+    """A Milvus server. After a restart, collections that were loaded load again by themselves, some seconds later.
 
     `uri` and `token_file` are for the settings of those names. Only its owner can read the token.
     """
 
     def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self.place = daemon.place
-        self.ports = daemon.ports
-        self.log = daemon.log
+        super().__init__(daemon)
         self.uri = f"http://127.0.0.1:{daemon.ports[0]}"
         self.token_file = daemon.place / "token"
-
-    @property
-    def process(self) -> Process | None:
-        """Its process; None before it was started."""
-        return self._daemon.process
-
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self._daemon.alive()
-
-    def kill(self) -> None:
-        """End its process with SIGKILL; acknowledged rows are kept. An ended server stays as it is."""
-        self._daemon.kill()
-
-    def restart(self) -> None:
-        """Kill it and start it again on the same directory and ports, leashed; returns once it answers.
-
-        Collections that were loaded load again by themselves, some seconds after that.
-        """
-        self.kill()
-        self.launch(leashed=True)
-
-    def stop(self) -> None:
-        """End it for good; `start` on the same directory finds its rows again.
-
-        By SIGKILL as well: 2.3.5 takes minutes to end on SIGTERM, and keeps no more by it.
-        """
-        self.kill()
 
     def launch(self, *, leashed: bool) -> None:
         """Run the program and wait until it answers; see `start`."""
