@@ -14,28 +14,15 @@ import pytest
 
 from tests.hostile.pictures import MAX_BYTES, deadly, pictures
 from tests.serve.conftest import sent
+from tests.serve.real_shop import PRODUCTS, fill, picture
 from vitrine.client import connect
-from vitrine.index import collections, schema
-from vitrine.index.collections import Facts
-from vitrine.index.load import finish
-from vitrine.index.rows import row
 from vitrine.index.search import Hit
-from vitrine.index.store import connect as open_store
-from vitrine.product import Product
-from vitrine.rendering import draw, jpeg, look
-from vitrine.settings import Milvus, Model, Pictures
-from vitrine.vision.engine import engine_of
-from vitrine.vision.weights import resolve
+from vitrine.settings import Milvus
 
 FAULTY_PILLOW = Path(__file__).parents[1] / "faulty_pillow"
-PRODUCTS = 8
 READY_WITHIN_S = 240
 BOX = '{"k": 8, "collapse": false, "box": {"left": 0.2, "top": 0.1, "width": 0.6, "height": 0.7}}'
 WHOLE = '{"k": 8, "collapse": false}'
-
-
-def picture(number: int, *, view: int = 0) -> bytes:
-    return jpeg(draw(look(number), view=view))
 
 
 @dataclass(frozen=True)
@@ -45,21 +32,6 @@ class Running:
     program: "subprocess.Popen[str]"
     caller: httpx.Client
     by_client: list[Hit]
-
-
-def fill(place: Path) -> None:
-    """A database with the vectors that a job would write."""
-    spec = resolve(Model()).spec
-    engine = engine_of(spec.model_id, None, Pictures(), "cpu")
-    batch = next(iter(engine.embed((f"P{number}", picture(number)) for number in range(PRODUCTS))))
-    with open_store(Milvus(uri=str(place / "shop.db"))) as store:
-        made = collections.create(store, Facts("products", "r1", spec.model_id, spec.dim, "2026-11-20T00:00:00+00:00"))
-        for key, vector in zip(batch.keys, batch.vectors, strict=True):
-            built, _ = row(Product(key), 0, sha256="0" * 64, uri="", event_us=0, indexed_us=0)
-            store.insert(made.name, [{**built, schema.VECTOR: vector}])
-        finish(store, made.ledger)
-        finish(store, made.name)
-        collections.swap(store, "products", made.name)
 
 
 def until_ready(caller: httpx.Client) -> None:
@@ -73,7 +45,7 @@ def until_ready(caller: httpx.Client) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("shop")
-    fill(place)
+    fill(Milvus(uri=str(place / "shop.db")))
     with connect(str(place / "shop.db")) as client:
         by_client = client.search_picture(picture(3, view=2), PRODUCTS)
     flags = [f"--milvus.uri={place}/shop.db", f"--work={place}", "--port=0", "--model.device=cpu"]
