@@ -17,7 +17,6 @@ from vitrine.embedding import Embedder
 from vitrine.errors import ModelMismatch
 from vitrine.index import guarded, stated
 from vitrine.index.collections import Collection
-from vitrine.index.stated import Stated
 from vitrine.index.store import Store
 from vitrine.product import MAX_IMAGES
 
@@ -69,8 +68,7 @@ class Applier:
     """Applies changes to one collection and its ledger.
 
     A stage keeps nothing from call to call: after Unavailable it may be called again with the same argument. A product
-    must not be in two batches between `read` and the end of `write`. `completed` adds to what was read of a product
-    what else is known of it.
+    must not be in two batches between `read` and the end of `write`.
 
     Raises:
         ModelMismatch: the embedder's vectors are not those of the collection.
@@ -88,7 +86,6 @@ class Applier:
         max_images: int = MAX_IMAGES,
         fetch_threads: int = 16,
         thumbnail: Thumbnail | None = None,
-        completed: Callable[[Stated], Stated] = lambda read: read,
     ) -> None:
         if embedder.model_id != collection.facts.model_id:
             raise ModelMismatch(
@@ -99,14 +96,13 @@ class Applier:
         self._watch = watch
         self._clock_us = clock_us
         self._max_images = max_images
-        self._completed = completed
         self._gatherer = Gatherer(embedder, fetch, max_images=max_images, threads=fetch_threads, thumbnail=thumbnail)
 
     def read(self, changes: Sequence[Change]) -> Read:
         """Read what the view states of the products, Strong, and drop what is older; a product may come once."""
         products = [change.product_id for change in changes]
         found = stated.read(self._store, self._collection, products, vectors=True)
-        return Read(tuple(changes), tuple(plan(one, self._completed(found[one.product_id])) for one in changes))
+        return Read(tuple(changes), tuple(plan(change, found[change.product_id]) for change in changes))
 
     def embed(self, read: Read) -> Prepared:
         """Fetch and embed the pictures that no row of their product has."""

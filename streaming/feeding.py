@@ -57,7 +57,7 @@ class Feed:
             opened.callback(partial(_close_producer, producer))
             self._consumer = broker.consumer(kafka, group=view.group, **_membership(settings))
             opened.callback(partial(_close_consumer, self._consumer))
-            applier = self._applier(embedder, store=store, settings=settings, opened=opened)
+            applier = _applier(view, embedder, store=store, settings=settings, watch=watch, opened=opened)
             names = Names(kafka.topic, kafka.dlq_topic, view.name, view.model_id)
             letters = DeadLetters(producer, names, self._member)
             self._pipeline = Pipeline(applier, embedder, self._settling, letters, self._member)
@@ -99,26 +99,6 @@ class Feed:
         self._stop.set()
         self._thread.join()
 
-    def _applier(self, embedder: Careful, *, store: Store, settings: Settings, opened: ExitStack) -> Applier:
-        """What applies changes; what it needs for that is closed with `opened`."""
-        pictures, small, shower = settings.pictures, settings.thumbnails, None
-        fetcher = Fetcher(pictures)
-        opened.callback(fetcher.close)
-        if small.uri is not None:
-            shower = Shower(Thumbnails(small.uri, small.size, limits=pictures))
-            opened.callback(shower.close)
-        return Applier(
-            store,
-            self.view.collection,
-            embedder,
-            fetcher.read,
-            watch=self._watch,
-            max_images=pictures.max_images,
-            fetch_threads=pictures.fetch_threads,
-            thumbnail=shower,
-            completed=self._settling.completed,
-        )
-
     def _run(self) -> None:
         rebalancing = Rebalancing(self._consumer, self._member, forget=self._pipeline.forget, lost=self._settling.clear)
         try:
@@ -152,6 +132,28 @@ def _membership(settings: Settings) -> dict[str, object]:
 def _settling(view: View, store: Store, settings: Settings) -> Settling:
     stream = settings.stream
     return Settling(store, view.collection, after_s=sorted(stream.settle_s), max_bytes=stream.settle_bytes)
+
+
+def _applier(
+    view: View, embedder: Careful, *, store: Store, settings: Settings, watch: Watch, opened: ExitStack
+) -> Applier:
+    """What applies changes; what it needs for that is closed with `opened`."""
+    pictures, small, shower = settings.pictures, settings.thumbnails, None
+    fetcher = Fetcher(pictures)
+    opened.callback(fetcher.close)
+    if small.uri is not None:
+        shower = Shower(Thumbnails(small.uri, small.size, limits=pictures))
+        opened.callback(shower.close)
+    return Applier(
+        store,
+        view.collection,
+        embedder,
+        fetcher.read,
+        watch=watch,
+        max_images=pictures.max_images,
+        fetch_threads=pictures.fetch_threads,
+        thumbnail=shower,
+    )
 
 
 def _moment(view: View) -> datetime:

@@ -1,11 +1,7 @@
-"""What was applied not long ago: it completes what the guard reads, and is read back a while later.
+"""The settle check: what was applied is read back a while later, and applied again where the view fell behind it.
 
 Two writers of one product, a member that was taken for dead or one of another partitioning, can pass the same guard.
-What the slower one did is healed by the settle check: where the view fell behind, the change is applied again.
-
-Milvus 2.3.5 hides rows for up to a minute while it replaces a segment under load, from Strong readers too
-(milvus#15524, #30576), and shows replaced ones. A guard that believed it would leave hidden rows behind, or take their
-pictures for missing, so what this member itself has written counts as read.
+What the slower one did is healed by this.
 """
 
 import heapq
@@ -31,7 +27,6 @@ MAX_BYTES = 256 << 20
 PRODUCTS_PER_CHECK = stated.PRODUCTS_PER_CALL
 
 _OVERHEAD_BYTES = 3_000  # what an event, its row keys and hashes take of Python's memory
-_KEPT = (*stated.FIELDS, schema.VECTOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +36,15 @@ class _Written:
     number: int
     at_s: float
     again: Change
-    rows: Mapping[str, Row]
-    ledger: LedgerRow | None
+    pictures: Mapping[str, tuple[int, str]]
+    exception: tuple[int, bool] | None
     size_bytes: int
-
-    def is_over(self, now: Stated) -> bool:
-        """Whether the view states something newer."""
-        return now.version is not None and now.version > self.again.event.version
 
     def has_fallen(self, now: Stated) -> bool:
         """Whether the view no longer states this, and nothing newer."""
-        if self.is_over(now):
+        if now.version is not None and now.version > self.again.event.version:
             return False
-        return _pictures(now.rows) != _pictures(self.rows) or _exception(now.ledger) != _exception(self.ledger)
-
-    def completing(self, now: Stated) -> Stated:
-        """What was read, and in it what was written: rows that only the read shows stay, so that they are deleted."""
-        if self.is_over(now):
-            return now
-        return Stated(now.product_id, {**now.rows, **self.rows}, self.ledger or now.ledger)
+        return _pictures(now.rows.values()) != self.pictures or _exception(now.ledger) != self.exception
 
 
 class Settling:
@@ -102,15 +87,6 @@ class Settling:
                 with self._lock:
                     self._remember(one.product_id, one.restated)
 
-    def completed(self, read: Stated) -> Stated:
-        """What a view states of a product, with what was written here and the read does not show.
-
-        Rows of it hold what `stated.read` gives, and their vectors.
-        """
-        with self._lock:
-            one = self._written.get(read.product_id)
-        return one.completing(read) if one else read
-
     def due(self) -> list[Change]:
         """Read back, Strong, what is due, 128 products at most; the changes that the view has fallen behind.
 
@@ -146,8 +122,8 @@ class Settling:
             number=next(self._numbers),
             at_s=self._clock(),
             again=restated.again,
-            rows={cast(str, row[schema.IMAGE_ID]): {name: row[name] for name in _KEPT} for row in write.rows},
-            ledger=write.ledger,
+            pictures=_pictures(write.rows),
+            exception=_exception(write.ledger),
             size_bytes=write.size_bytes + _OVERHEAD_BYTES,
         )
         self._written[product_id] = one
@@ -191,8 +167,11 @@ class Settling:
         return one is not None and one.number == check[1]
 
 
-def _pictures(rows: Mapping[str, Row]) -> dict[str, tuple[int, str]]:
-    return {key: (cast(int, row[schema.VERSION]), cast(str, row[schema.IMAGE_SHA256])) for key, row in rows.items()}
+def _pictures(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
+    return {
+        cast(str, row[schema.IMAGE_ID]): (cast(int, row[schema.VERSION]), cast(str, row[schema.IMAGE_SHA256]))
+        for row in rows
+    }
 
 
 def _exception(ledger: LedgerRow | None) -> tuple[int, bool] | None:

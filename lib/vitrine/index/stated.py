@@ -25,8 +25,7 @@ PRODUCTS_PER_CALL = 128
 READERS = 4
 """Calls at once."""
 
-FIELDS = (schema.IMAGE_ID, schema.PRODUCT_ID, schema.VERSION, schema.IMAGE_SHA256, schema.IMAGE_URI)
-"""What is read of a row."""
+_FIELDS = (schema.IMAGE_ID, schema.PRODUCT_ID, schema.VERSION, schema.IMAGE_SHA256, schema.IMAGE_URI)
 _LEDGER_FIELDS = tuple(name for name in schema.LEDGER.names if name != schema.VECTOR)
 
 
@@ -64,7 +63,7 @@ def read(
     store: Store, collection: Collection, product_ids: Sequence[str], *, vectors: bool = False
 ) -> dict[str, Stated]:
     """What the view states of each of these products, Strong; their order is kept."""
-    fields = (*FIELDS, schema.VECTOR) if vectors else FIELDS
+    fields = (*_FIELDS, schema.VECTOR) if vectors else _FIELDS
     calls = [product_ids[start : start + PRODUCTS_PER_CALL] for start in range(0, len(product_ids), PRODUCTS_PER_CALL)]
     # Each Strong read waits for the server's next tick, 0.1 s on average: they wait for it together.
     with ThreadPoolExecutor(READERS) as pool:
