@@ -69,7 +69,7 @@ class Gatherer:
                 if reject:
                     rejects[digest] = reject
                 else:
-                    embedded[digest] = next(vectors)
+                    embedded[digest] = next(vectors).copy()  # what is kept of it keeps no whole batch
                     self._show(digest, data)
         return Gathered(known, embedded, rejects, addresses)
 

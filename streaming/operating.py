@@ -22,23 +22,23 @@ def stop_on_signals() -> threading.Event:
 
 
 class Sparing(logging.Filter):
-    """Lets each logger of the Kafka client library warn once a minute: in an outage it does so many times a second."""
+    """Lets the Kafka client library say each thing once a minute: in an outage it does so many times a second."""
 
     EVERY_S = 60.0
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said_s: dict[str, float] = {}
+        self._said_s: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record of the log is written."""
         if not record.name.startswith("kafka."):
             return True
-        now_s = self._clock()
-        if now_s - self._said_s.get(record.name, float("-inf")) < self.EVERY_S:
+        what, now_s = (record.name, str(record.msg)), self._clock()
+        if now_s - self._said_s.get(what, float("-inf")) < self.EVERY_S:
             return False
-        self._said_s[record.name] = now_s
+        self._said_s[what] = now_s
         return True
 
 

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -157,14 +158,17 @@ class Polling:
         """Finish what is under way, within the deadline, and commit; after a failure all stays as it is."""
         try:
             self._finish(rebalancing)
-        except Unavailable as error:
+        except FencedInstanceIdError as error:
+            raise replaced(self._stream.member) from error
+        except (Unavailable, *broker.OF_THE_GROUP) as error:
             logger.warning("left without a last commit, what is not committed is read again: %s", error)
 
     def _finish(self, rebalancing: Rebalancing) -> None:
         end_s = self._member.drained_by_s()
         while not self._ending.over and self._tracker.load().records and time.monotonic() < end_s:
             self._consumer.pause(*self._consumer.assignment())
-            with translated(f"read topic {self._topic}"):
+            of_new_partitions = suppress(NoOffsetForPartitionError, OffsetOutOfRangeError)
+            with translated(f"read topic {self._topic}"), of_new_partitions:
                 self._consumer.poll(PAUSED_POLL_MS)
             if rebalancing.fresh is not None:
                 return

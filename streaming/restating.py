@@ -58,7 +58,7 @@ def restate(plan: Plan, gathered: Gathered, *, max_images: int, indexed_us: int)
         again=Change(_resolved(event, pictures), vectors=dict(pictures.values())),
         rejects=_new(plan, lacks),
         embedded=sum(digest in gathered.embedded for digest, _ in pictures.values()),
-        cut=sum(cut for _, cut in built),
+        cut=max((cut for _, cut in built), default=0),
     )
 
 

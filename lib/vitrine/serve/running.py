@@ -36,9 +36,13 @@ def serve(settings: Settings, *, told: Callable[[str], None]) -> None:
         server = _server(settings, lambda: client)  # which checks keys, certificate and the place of thumbnails
         client = client_of(settings)
         told(address(settings.serve, listener))
-        if settings.serve.keys_file is None and not settings.serve.host.startswith("127."):
+        if settings.serve.keys_file is None and not _is_loopback(settings.serve.host):
             logger.warning("everybody who reaches %s is answered: set serve.keys_file", settings.serve.host)
         server.run(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 @contextmanager
