@@ -39,6 +39,8 @@ _CHOICES = {
     "log.stdout": "false",
     # How long a killed server's roles count as present, which a restart waits for; the default is 30 s.
     "common.session.ttl": "10",
+    # Under load its compaction loses deletes: deleted rows come back (milvus#33015; 2.3.15 is said to be cured).
+    "dataCoord.compaction.enableAutoCompaction": "false",
     # How often it looks whether there is something to do: loading takes 2 s by this, by default 4 s.
     "proxy.timeTickInterval": "100",
     "queryCoord.checkChannelInterval": "100",

@@ -12,10 +12,7 @@ from vitrine.testing import FakeEmbedder
 EVENTS = 100_000
 IN_FLIGHT = 1_024
 SHAPE = Shape(products=4_200, steps=40)
-SETTLE_S = [20.0, 75.0]
-RESTS_S = 85.0
-"""The second member does not remember what the first has written, and a database under load hides rows for a while."""
-AS_IN_SERVICE = {"batch_size": 256, "batch_age_s": 0.2, "in_flight_records": IN_FLIGHT, "settle_s": SETTLE_S}
+AS_IN_SERVICE = {"batch_size": 256, "batch_age_s": 0.2, "in_flight_records": IN_FLIGHT}
 CAUGHT_UP_S = 900
 
 
@@ -38,7 +35,6 @@ def test_a_backlog_is_caught_up_with_and_a_kill_costs_at_most_what_was_in_flight
         per_second=1e9,
         immortal=immortals(SHAPE),
         look_every_s=10.0,
-        rest_s=RESTS_S,
         stream=AS_IN_SERVICE,
         # A fetch brings up to 1 MiB of one partition, some thousand small records; meanwhile the others stand still.
         bounds=Bounds(in_flight=IN_FLIGHT, caught_up_s=CAUGHT_UP_S, idle_s=240.0),
