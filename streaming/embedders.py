@@ -21,7 +21,8 @@ class Embedders:
         if model_id not in self._made:
             self._made[model_id] = self._make(model_id)
         careful = Careful(self._made[model_id])
-        for careful.apart in (False, True):
+        for apart in (False, True):
+            careful.apart = apart
             for _ in careful.embed((0, picture) for picture in sample_pictures(1)):
                 pass
         return careful

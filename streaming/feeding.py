@@ -19,7 +19,7 @@ from streaming.pipeline import Pipeline
 from streaming.polling import Polling
 from streaming.rebalancing import Rebalancing
 from streaming.settling import Settling
-from streaming.showing import Shower
+from streaming.thumbnailing import Thumbnailer
 from streaming.views import View
 from streaming.worker import Pulse
 from vitrine import broker
@@ -138,12 +138,12 @@ def _applier(
     view: View, embedder: Careful, *, store: Store, settings: Settings, watch: Watch, opened: ExitStack
 ) -> Applier:
     """What applies changes; what it needs for that is closed with `opened`."""
-    pictures, small, shower = settings.pictures, settings.thumbnails, None
+    pictures, small, thumbnailer = settings.pictures, settings.thumbnails, None
     fetcher = Fetcher(pictures)
     opened.callback(fetcher.close)
     if small.uri is not None:
-        shower = Shower(Thumbnails(small.uri, small.size, limits=pictures))
-        opened.callback(shower.close)
+        thumbnailer = Thumbnailer(Thumbnails(small.uri, small.size, limits=pictures))
+        opened.callback(thumbnailer.close)
     return Applier(
         store,
         view.collection,
@@ -152,7 +152,7 @@ def _applier(
         watch=watch,
         max_images=pictures.max_images,
         fetch_threads=pictures.fetch_threads,
-        thumbnail=shower,
+        thumbnail=thumbnailer,
     )
 
 

@@ -22,8 +22,6 @@ from vitrine.index.rows import Row
 from vitrine.index.stated import Stated
 from vitrine.index.store import Store
 
-AFTER_S = (30.0, 900.0)
-MAX_BYTES = 256 << 20
 PRODUCTS_PER_CHECK = stated.PRODUCTS_PER_CALL
 
 _OVERHEAD_BYTES = 3_000  # what an event, its row keys and hashes take of Python's memory
@@ -59,8 +57,8 @@ class Settling:
         store: Store,
         collection: Collection,
         *,
-        after_s: Sequence[float] = AFTER_S,
-        max_bytes: int = MAX_BYTES,
+        after_s: Sequence[float],
+        max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped = 0

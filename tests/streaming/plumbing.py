@@ -99,7 +99,7 @@ class Plumbing:
         self.pipeline = Pipeline(
             Applier(self.store, self.collection, careful, _no_address, watch=self._watch),
             careful,
-            Settling(self.store, self.collection, after_s=settings.settle_s),
+            Settling(self.store, self.collection, after_s=settings.settle_s, max_bytes=settings.settle_bytes),
             DeadLetters(self.mailbox, names, member),
             member,
         )

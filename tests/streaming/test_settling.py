@@ -16,7 +16,8 @@ class Checked(Shop):
     def __init__(self, **options: object) -> None:
         super().__init__(MemoryStore())
         self.now_s = 0.0
-        self.settling = Settling(self.store, self.collection, clock=lambda: self.now_s, **options)
+        known = {"after_s": (30, 900), "max_bytes": 1 << 28, **options}
+        self.settling = Settling(self.store, self.collection, clock=lambda: self.now_s, **known)
 
     def feed(self, *listings):
         self.settling.applied(self.take(*listings))

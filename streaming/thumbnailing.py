@@ -8,7 +8,7 @@ from vitrine.images.apart import Apart
 from vitrine.thumbnails import Thumbnails, small
 
 
-class Shower:
+class Thumbnailer:
     """Makes thumbnails that are missing; for one thread. Close it."""
 
     def __init__(self, thumbnails: Thumbnails) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streaming.showing import Shower
+from streaming.thumbnailing import Thumbnailer
 from vitrine.errors import BadRecord, Unavailable
 from vitrine.events import sha256
 from vitrine.rendering import draw, gif, look
@@ -22,17 +22,17 @@ def thumbnails(tmp_path: Path) -> Thumbnails:
 
 
 @pytest.fixture
-def shower(thumbnails):
-    shower = Shower(thumbnails)
-    yield shower
-    shower.close()
+def thumbnailer(thumbnails):
+    thumbnailer = Thumbnailer(thumbnails)
+    yield thumbnailer
+    thumbnailer.close()
     assert not [one for one in psutil.Process().children() if "vitrine.images.apart" in one.cmdline()]
 
 
-def test_what_is_missing_is_made_and_what_is_there_left_alone(thumbnails, shower):
+def test_what_is_missing_is_made_and_what_is_there_left_alone(thumbnails, thumbnailer):
     thumbnails.put("0" * 64, b"as it was")
-    shower("0" * 64, PICTURE)
-    shower(sha256(PICTURE), PICTURE)
+    thumbnailer("0" * 64, PICTURE)
+    thumbnailer(sha256(PICTURE), PICTURE)
     assert thumbnails.read("0" * 64) == b"as it was"
     assert thumbnails.read(sha256(PICTURE))[:4] == b"RIFF"
 
@@ -41,21 +41,21 @@ def test_what_is_missing_is_made_and_what_is_there_left_alone(thumbnails, shower
     ("fault", "reason"),
     [(b" segmentation fault", "decoder_crash"), (b" endless loop that holds the interpreter", "decode_timeout")],
 )
-def test_a_picture_that_kills_or_stalls_its_decoder_has_none(thumbnails, shower, monkeypatch, fault, reason):
+def test_a_picture_that_kills_or_stalls_its_decoder_has_none(thumbnails, thumbnailer, monkeypatch, fault, reason):
     monkeypatch.syspath_prepend(FAULTY_PILLOW)
     deadly = PICTURE + fault
     with pytest.raises(BadRecord, match=reason):
-        shower(sha256(deadly), deadly)
-    shower(sha256(PICTURE), PICTURE)
+        thumbnailer(sha256(deadly), deadly)
+    thumbnailer(sha256(PICTURE), PICTURE)
     assert [thumbnails.missing(sha256(one)) for one in (deadly, PICTURE)] == [True, False]
 
 
-def test_a_process_that_was_ended_is_made_anew(thumbnails, shower):
-    shower(sha256(PICTURE), PICTURE)
+def test_a_process_that_was_ended_is_made_anew(thumbnails, thumbnailer):
+    thumbnailer(sha256(PICTURE), PICTURE)
     (process,) = (one for one in psutil.Process().children() if "vitrine.images.apart" in one.cmdline())
     process.kill()
     other = gif(draw(look(2), size=80))
     with pytest.raises(Unavailable):
-        shower(sha256(other), other)
-    shower(sha256(other), other)
+        thumbnailer(sha256(other), other)
+    thumbnailer(sha256(other), other)
     assert not thumbnails.missing(sha256(other))
