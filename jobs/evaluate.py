@@ -1,11 +1,14 @@
-"""Evaluate: how good recommendations would have been, measure by measure.
+"""Evaluate: how well models find pictures, or how good recommendations would have been, side by side.
 
-Reads   one of: ratings (--ratings), users' histories (--sequences), or the events of jobs/recommend.py (--events and
-        its other settings).
+Reads   a labelled catalogue (--gallery, --queries) and the models of --models, or what milvus.alias serves
+        (--collection, --queries); or, with --recommendations, one of ratings (--ratings), users' histories
+        (--sequences), or the events of jobs/recommend.py (--events and its settings).
 Writes  metrics.json, report.html and Spark's messages (spark.log) below --report, by default WORK/evaluations/RUN, and
         prints a table of the same figures.
 Again   gives the same figures: all that is drawn is drawn by --seed.
-Run     python jobs/evaluate.py --recommendations --ratings ratings.tsv --split user --measure sar-jaccard
+Run     python jobs/evaluate.py --gallery products.parquet --label category
+        python jobs/evaluate.py --collection --queries photos.parquet --label product_id category
+        python jobs/evaluate.py --recommendations --ratings ratings.tsv --split user --measure sar-jaccard
         python jobs/evaluate.py --recommendations --sequences beauty.parquet
         python jobs/evaluate.py --recommendations --events clicks.parquet --tune
 """
@@ -48,11 +51,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def evaluate(settings: Settings) -> list[Result]:
-    """Do the whole job; returns the figures that it has written and printed."""
-    measures = chosen(settings)
+def evaluate(settings: Settings) -> None:
+    """Do the whole job."""
     run = settings.run or f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
     uri = anywhere(settings.report or settings.under_work("evaluations", run))
+    if settings.evaluate.recommendations:
+        recommendations(settings, run, uri)
+    elif settings.evaluate.gallery or settings.evaluate.collection:
+        from vitrine import retrieval  # loads torch
+
+        sys.stdout.write(retrieval.evaluate(settings, run, uri))
+    else:
+        raise BadSettings("say what is to be evaluated: --recommendations, --gallery CATALOGUE, or --collection")
+
+
+def recommendations(settings: Settings, run: str, uri: str) -> list[Result]:
+    """Judge recommendations; returns the figures that it has written and printed."""
+    measures = chosen(settings)
     place = require_writable(uri, "report")
     log = place.local / "spark.log" if place.local else None
     with spark.session(f"vitrine evaluate {run}", {**reading.SPARK, **settings.spark}, log=log) as session:
@@ -68,8 +83,6 @@ def chosen(settings: Settings) -> list[str]:
         BadSettings: there is nothing to evaluate, or no such measure.
     """
     wanted = settings.evaluate
-    if not wanted.recommendations:
-        raise BadSettings("say what is to be evaluated: --recommendations")
     if not (wanted.ratings or wanted.sequences or settings.recommend.events):
         raise BadSettings("nothing to evaluate: give --ratings, --sequences or --events")
     known = [DEFAULT, *sorted(set(MEASURES) - {DEFAULT}), POPULARITY]

@@ -13,6 +13,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "": (),
     "recommend": ("recommend",),
     "evaluate": ("evaluate", "recommend"),
+    "train": ("train",),
     "stream": ("stream",),
     "serve": ("serve",),
 }

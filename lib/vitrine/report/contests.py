@@ -18,7 +18,8 @@ def plots(contest: Contest) -> str:
 def table(contest: Contest) -> str:
     """All figures of all contestants; the best of each column stands out."""
     names = list(dict.fromkeys(name for contestant in contest.contestants for name in contestant.figures))
-    best = {name: max(one.figures[name] for one in contest.contestants if name in one.figures) for name in names}
+    choose = min if contest.least else max
+    best = {name: choose(one.figures[name] for one in contest.contestants if name in one.figures) for name in names}
     head = element("tr", element("th", ""), *(element("th", words(name), scope="col") for name in names))
     rows = (
         element("tr", _name(one), *(_cell(one, name, best[name]) for name in names), class_=_kind(contest, one))

@@ -48,7 +48,8 @@ class Contestant:
 class Contest:
     """Contestants by the same figures, in the order in which they are shown.
 
-    `plotted` names the figures that are drawn, `marked` the contestant that stands out.
+    `plotted` names the figures that are drawn, `marked` the contestant that stands out; `least` says that the least
+    figure of a column is the best.
     """
 
     title: str
@@ -56,6 +57,16 @@ class Contest:
     plotted: tuple[str, ...]
     marked: str = ""
     aside: str = ""
+    least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Lines in one frame, by name: points (x, y), x ascending and none below zero; `x` is what x counts."""
+
+    title: str
+    x: str
+    lines: Mapping[str, tuple[tuple[float, float], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class Page:
     rejects: tuple[Tile, ...] = ()
     rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
     gallery: tuple[Neighbours, ...] = ()
+    gallery_title: str = "Neighbours"
     top_lists: tuple[TopList, ...] = ()
     contests: tuple[Contest, ...] = ()
+    curves: tuple[Curves, ...] = ()
     notes: tuple[str, ...] = ()

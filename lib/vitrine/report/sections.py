@@ -1,10 +1,10 @@
 """The sections of a report page; each is empty text where there is nothing to show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from vitrine.report import contests
+from vitrine.report import contests, curves
 from vitrine.report.markup import element, text, tile, words
-from vitrine.report.page import Contest, Neighbours, Tile, TopList
+from vitrine.report.page import Contest, Curves, Neighbours, Tile, TopList
 
 TINTS = 6
 STAGE_HEIGHT = 40
@@ -35,6 +35,11 @@ def counts_bar(counts: Mapping[str, int]) -> str:
     return _section("Rows", bar, element("ul", *figures, class_="figures"), aside=f"{total:,} in all")
 
 
+def curve_section(shown: Sequence[Curves]) -> str:
+    """Figures over the course of a program."""
+    return _section("Course", *map(curves.plot, shown)) if shown else ""
+
+
 def fact_list(facts: Mapping[str, str]) -> str:
     """Names and values."""
     if not facts:
@@ -59,7 +64,7 @@ def stage_plot(seconds: Mapping[str, float]) -> str:
     return _section("Time", plot, aside=f"{sum(seconds.values()):,.1f} s")
 
 
-def neighbour_gallery(gallery: tuple[Neighbours, ...]) -> str:
+def neighbour_gallery(title: str, gallery: tuple[Neighbours, ...]) -> str:
     """Rows of a query and its neighbours."""
     if not gallery:
         return ""
@@ -74,7 +79,7 @@ def neighbour_gallery(gallery: tuple[Neighbours, ...]) -> str:
         )
         for row in gallery
     )
-    return _section("Neighbours", *rows, aside="a query, then what was found, best first")
+    return _section(title, *rows, aside="a query, then what was found, best first", kind="neighbours")
 
 
 def reject_tiles(rejects: tuple[Tile, ...], by_reason: Mapping[str, int]) -> str:

@@ -17,10 +17,11 @@ def render(page: Page) -> str:
     files = resources.files("vitrine.report")
     body = (
         *map(sections.contest_section, page.contests),
+        sections.curve_section(page.curves),
         sections.counts_bar(page.counts),
         sections.stage_plot(page.stage_seconds),
         sections.fact_list(page.facts),
-        sections.neighbour_gallery(page.gallery),
+        sections.neighbour_gallery(page.gallery_title, page.gallery),
         sections.list_section(page.top_lists),
         sections.reject_tiles(page.rejects, page.rejects_by_reason),
         sections.note_list(page.notes),

@@ -10,6 +10,7 @@ from vitrine.settings.section import Section
 from vitrine.settings.serve import Serve
 from vitrine.settings.stream import Stream
 from vitrine.settings.thumbnails import Thumbnails
+from vitrine.settings.train import Lesson, Train
 from vitrine.settings.tree import Features, Settings
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Features",
     "Gates",
     "Kafka",
+    "Lesson",
     "Milvus",
     "Model",
     "Pictures",
@@ -28,4 +30,5 @@ __all__ = [
     "Settings",
     "Stream",
     "Thumbnails",
+    "Train",
 ]

@@ -16,6 +16,7 @@ from vitrine.settings.section import Section
 from vitrine.settings.serve import Serve
 from vitrine.settings.stream import Stream
 from vitrine.settings.thumbnails import Thumbnails
+from vitrine.settings.train import Train
 
 
 def _aware(moment: datetime) -> datetime:
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     thumbnails: Thumbnails = Thumbnails()
     recommend: Recommend = Recommend()
     evaluate: Evaluate = Evaluate()
+    train: Train = Train()
     stream: Stream = Stream()
     serve: Serve = Serve()
     as_of: Annotated[datetime, AfterValidator(_aware)] | None = None

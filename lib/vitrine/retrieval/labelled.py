@@ -1,0 +1,67 @@
+"""Labelled pictures of a catalogue: what is asked with, and what is searched."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from vitrine import catalog
+from vitrine.catalog.labels import JOINED, label
+from vitrine.errors import BadInput, BadRecord
+from vitrine.fetch import Fetcher
+from vitrine.product import Product
+from vitrine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is said of a picture: its product, a title, its labels in the order of the columns, empty ones unsaid."""
+
+    product_id: str
+    title: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A picture with its card and the part that it belongs to; `reason` says why it has no bytes."""
+
+    card: Card
+    part: str
+    data: bytes
+    reason: str = ""
+
+
+def card(product: Product, columns: Sequence[str]) -> Card:
+    """The card of a product's picture."""
+    return Card(product.product_id, product.title, tuple(label(product, column) for column in columns))
+
+
+def read(settings: Settings, columns: Sequence[str], split: str) -> Iterator[Labelled]:
+    """The pictures of `settings.catalog` without duplicates; `split` is the attribute that divides them, or empty.
+
+    Raises:
+        BadInput: no row says anything of a label or of the split.
+    """
+    plan = catalog.plan(settings, slots=1)
+    names = {part for column in columns for part in column.split(JOINED)} | ({split} if split else set())
+    said: set[str] = set()
+    with closing(Fetcher(settings.pictures)) as web:
+        for unit in plan.units:
+            for picture in catalog.read(unit, plan.columns):
+                if not picture.duplicate:
+                    said |= {name for name in names - said if label(picture.product, name)}
+                    yield _labelled(picture, columns, split, web)
+    if unsaid := sorted(names - said):
+        where = ", ".join(settings.catalog)
+        raise BadInput(f"{where}: no row says {unsaid[0]}: set --label and --split_column to columns that it has")
+
+
+def _labelled(picture: catalog.Picture, columns: Sequence[str], split: str, web: Fetcher) -> Labelled:
+    product = picture.product
+    reason, data = picture.reject.reason if picture.reject else "", picture.data or b""
+    if not reason and not data:
+        try:
+            data = web.read(picture.uri)
+        except BadRecord as error:
+            reason = error.reason
+    return Labelled(card(product, columns), label(product, split) if split else "", data, reason)

@@ -1,0 +1,37 @@
+"""Bytes of pictures kept on disk while one model after the other sees them."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Spool:
+    """Bytes kept in a file by the order in which they came; gone with the `with` block."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w+b")
+        self._ends = [0]
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, data: bytes) -> None:
+        """Keep these bytes behind the others."""
+        self._file.seek(self._ends[-1])
+        self._file.write(data)
+        self._ends.append(self._ends[-1] + len(data))
+
+    def read(self, i: int) -> bytes:
+        """The bytes that came as the `i`-th."""
+        self._file.seek(self._ends[i])
+        return self._file.read(self._ends[i + 1] - self._ends[i])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
