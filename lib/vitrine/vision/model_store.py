@@ -1,6 +1,7 @@
 """The model store: `<model_id>/model.json` and `weights.safetensors` in a directory or at a URI."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import safetensors.torch
@@ -17,10 +18,10 @@ _FACTS = "model.json"
 _TENSORS = "weights.safetensors"
 
 
-def publish(weights: Weights, store: str) -> None:
+def publish(weights: Weights, store: str, *, training: Mapping[str, object] | None = None) -> None:
     """Put a model into the store, complete or not at all; one that is there already is left alone.
 
-    May be done by several processes at once.
+    `training` says how it was trained, for people. May be done by several processes at once.
     """
     place = directory(store).within(weights.spec.model_id)
     if place.exists(_FACTS):
@@ -32,6 +33,7 @@ def publish(weights: Weights, store: str) -> None:
         "spec": asdict(weights.spec),
         "origin": weights.origin,
         "notice": weights.notice,
+        **({"training": training} if training else {}),
     }
     place.write(_FACTS, json.dumps(facts, indent=2, sort_keys=True).encode())
 

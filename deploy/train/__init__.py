@@ -1,0 +1,1 @@
+"""Settings of the trainings whose weights ship, and what they need."""

@@ -1,0 +1,163 @@
+"""Train: weights for pictures like these, learned from a catalogue's own labels and products.
+
+Reads   --catalog, or the lessons of a settings file; begins with the weights that --model.weights names.
+Writes  the model into the model store (--model.store, by default WORK/models) and as a file that --model.weights takes;
+        metrics.json and report.html with the course of the training. File and report go below --report, by default
+        WORK/training/RUN/report. Decoded pictures are kept below WORK/training/packs.
+Again   with the same --run goes on where that was stopped or killed, and ends as if it had not been.
+Run     python jobs/train.py --catalog products.parquet --labels category --steps 5000 --run spring
+        python jobs/train.py --catalog products.parquet --labels category colour --run summer --workers 2
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from vitrine import flags, lock, report, spark
+from vitrine.errors import BadSettings, VitrineError
+from vitrine.report import Curves, Page
+from vitrine.run import anywhere
+from vitrine.settings import Settings
+from vitrine.storage import Directory, directory, require_writable
+from vitrine.telemetry import configure_logging
+from vitrine.vision import model_store
+from vitrine.vision.spec import ModelSpec
+from vitrine.vision.training import process, shipping, validation
+from vitrine.vision.training.checkpoints import Validation
+from vitrine.vision.training.pack import Pack
+from vitrine.vision.training.running import Trained
+from vitrine.vision.weights import Weights
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job from a command line; returns the exit code."""
+    configure_logging()
+    given = sys.argv[1:] if arguments is None else arguments
+    return flags.exit_code(lambda: train(flags.load(given, program="train.py", story=__doc__ or "", home="train")))
+
+
+def train(settings: Settings) -> Weights:
+    """Do the whole job; returns the weights that it has published."""
+    run = settings.run or f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    settings = settings.model_copy(update={"work": anywhere(settings.work)})
+    home = directory(settings.under_work("training", run))
+    if home.local is None:
+        raise BadSettings("work: training keeps its pictures on a disk of this machine, name a directory")
+    place = require_writable(anywhere(settings.report or home.path("report")), "report")
+    begun = process.beginning_of(settings)
+    if (settings.train.whiten or 0) > begun.spec.dim:
+        raise BadSettings(f"train.whiten {settings.train.whiten} is more than the model's dimension {begun.spec.dim}")
+    with lock.held(home, "lock", f"training {run}"):
+        packs = process.packs_of(settings)  # before several processes look for them
+        trained = carried_out(settings, run)
+        weights = finished(settings, trained, packs, begun=begun.spec, origin=f"trained by jobs/train.py, run {run}")
+        facts = facts_of(settings, weights, trained, packs)
+        model_store.publish(weights, settings.model_store_uri, training=facts)
+        tell(place, run, weights, trained, facts)
+    return weights
+
+
+def carried_out(settings: Settings, run: str) -> Trained:
+    """Train in this process, or in several that Spark starts."""
+    if settings.train.workers == 1:
+        return process.run(settings, run)
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    with spark.session(f"vitrine train {run}", settings.spark):
+        together = TorchDistributor(num_processes=settings.train.workers, local_mode=True, use_gpu=False)
+        found: Trained | VitrineError | None = together.run(process.attempt, settings.model_dump_json(), run)
+    if isinstance(found, VitrineError):
+        raise found
+    assert found is not None, "TorchDistributor gives what the first process returns"
+    return found
+
+
+def finished(settings: Settings, trained: Trained, packs: Sequence[Pack], *, begun: ModelSpec, origin: str) -> Weights:
+    """The weights as they ship: whitened where that is wished for."""
+    size, tensors, dim = process.course_of(settings, begun).last_size, dict(trained.tensors), settings.train.whiten
+    if dim:
+        tensors = shipping.whiten(tensors, begun, packs, image_size=size, dim=dim, seed=settings.train.seed)
+    return shipping.shipped(tensors, begun, image_size=size, origin=origin, notice=settings.train.licence)
+
+
+def facts_of(settings: Settings, weights: Weights, trained: Trained, packs: Sequence[Pack]) -> dict[str, Any]:
+    """What the weights were made of and how well they do, as they ship."""
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "began_with": settings.model.weights,
+        "data": {
+            pack.name: {
+                "catalog": lesson.catalog,
+                "learned_from": int((~pack.held_out).sum()),
+                "held_out": int(pack.held_out.sum()),
+                "rejected": pack.rejected,
+                "classes": {label: len(names) for label, names in pack.classes.items()},
+            }
+            for pack, lesson in zip(packs, process.lessons_of(settings), strict=True)
+        },
+        "steps": trained.steps,
+        "best_step": trained.best.step,
+        "seconds": round(trained.seconds),
+        "metrics": shipping.judged(weights, process.tasks_of(settings, packs)),
+        "at_the_start": dict(trained.validations[0].shares),
+        "licence": settings.train.licence,
+        "settings": settings.train.model_dump(mode="json", exclude={"lessons"}),
+    }
+
+
+def tell(place: Directory, run: str, weights: Weights, trained: Trained, facts: dict[str, Any]) -> None:
+    """Write the weights' file, metrics.json and report.html; print what was reached."""
+    place.write("weights.safetensors", shipping.file_of(weights))
+    course = [asdict(one) for one in trained.validations]
+    figures = {"model_id": weights.spec.model_id, **facts, "validations": course}
+    place.write("metrics.json", f"{json.dumps(figures, indent=2, allow_nan=False)}\n".encode())
+    place.write("report.html", report.render(page(run, weights, trained, facts)).encode("utf-8", "backslashreplace"))
+    lines = [
+        f"{name}: {facts['at_the_start'][name]:.3f} at the start, {share:.3f} now"
+        for name, share in facts["metrics"].items()
+    ]
+    lines.append(f"model {weights.spec.model_id}: --model.weights {place.path('weights.safetensors')}")
+    sys.stdout.write("\n".join([*lines, place.path("report.html"), ""]))
+
+
+def page(run: str, weights: Weights, trained: Trained, facts: dict[str, Any]) -> Page:
+    """The report: the course of all figures, what the weights are, and the pictures that were of no use."""
+    later, data = trained.validations[1:], facts["data"].values()
+    rejected = sum((Counter(one["rejected"]) for one in data), Counter[str]())
+    return Page(
+        title=f"Training {run}",
+        summary=f"Model {weights.spec.model_id}: best after {trained.best.step:,} of {trained.steps:,} steps.",
+        curves=(
+            *(curves_of(trained.validations, metric) for metric in validation.SHOWN),
+            Curves("Loss", "steps", {"mean": tuple((one.step, one.loss) for one in later)}),
+            Curves("Learning rate", "steps", {"rate": tuple((one.step, one.learning_rate) for one in later)}),
+        ),
+        facts={
+            "backbone": weights.spec.backbone,
+            "pictures": f"{weights.spec.image_size} px",
+            "dimension": str(weights.spec.dim),
+            "began with": str(facts["began_with"]),
+            "learned from": f"{sum(one['learned_from'] for one in data):,} pictures",
+            "held out": f"{sum(one['held_out'] for one in data):,} pictures",
+            "time": f"{facts['seconds']:,} s",
+            "licence": weights.notice or "none stated",
+        },
+        rejects_by_reason=dict(rejected),
+    )
+
+
+def curves_of(validations: Sequence[Validation], metric: str) -> Curves:
+    """One metric over the course of the training, a line for each thing that is looked for."""
+    names = [name for name in validations[0].shares if name.endswith(f" {metric}")]
+    lines = {
+        name.removesuffix(f" {metric}"): tuple((one.step, one.shares[name]) for one in validations) for name in names
+    }
+    return Curves(f"{metric}, of products held out", "steps", lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

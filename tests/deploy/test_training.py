@@ -1,0 +1,38 @@
+"""The settings of the trainings whose weights ship are those of the program."""
+
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from deploy.train import draw
+from vitrine import flags
+from vitrine.vision.training import process
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["bundled", "open"])
+def test_settings_of_a_training_that_ships_are_known(name: str) -> None:
+    settings = flags.load(
+        ["--config", str(ROOT / "deploy" / "train" / f"{name}.toml")], program="", story="", home="train"
+    )
+    lessons = process.lessons_of(settings)
+    assert sum(lesson.share for lesson in lessons) == pytest.approx(1)
+    assert any(lesson.packshots for lesson in lessons)
+    assert any(lesson.backdrops for lesson in lessons)
+    assert settings.train.licence
+
+
+def test_only_free_pictures_are_in_the_open_training() -> None:
+    settings = flags.load(["--config", str(ROOT / "deploy/train/open.toml")], program="", story="", home="train")
+    assert settings.model.weights == "random:0"
+    catalogs = [path for lesson in settings.train.lessons for path in lesson.catalog]
+    assert catalogs == [".vitrine/drawn/catalog.parquet", "../shared/data/clothing/catalog.parquet"]
+
+
+def test_a_shop_is_drawn_to_learn_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["draw", str(tmp_path), "12"])
+    draw.main()
+    assert pq.ParquetFile(tmp_path / "catalog.parquet").metadata.num_rows == 12
