@@ -46,11 +46,12 @@ test-all: check ## check, then every test this machine can run (up to an hour)
 	$(SPEAK) 'every test that this machine can run (up to an hour)'
 	@$(PYTEST)
 
-bench: setup ## measure pictures, rows, clickstream and listing events per second, saved in bench-results/ (about 50 minutes)
-	$(SPEAK) 'pictures by stage, rows into Milvus, co-occurrence, the stream (about 50 minutes)'
+bench: setup ## measure pictures, rows, clickstream, training and listing events per second, saved in bench-results/ (about 55 minutes)
+	$(SPEAK) 'pictures by stage, rows into Milvus, co-occurrence, training, the stream (about 55 minutes)'
 	@$(RUN) tests/bench/run.py
 	@$(RUN) tests/bench/load.py
 	@$(RUN) tests/bench/cooccurrence.py
+	@$(RUN) tests/bench/train.py
 	@$(RUN) tests/bench/stream.py
 
 bench-serve: setup ## measure the service: answers per second and their times, saved in bench-results/ (about 30 minutes)
