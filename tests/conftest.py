@@ -46,15 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 
 
-SHARED_ENGINES = ("spark", "milvus_server", "kafka_server", "mortal_kafka", "secured", "shop")
+SHARED_ENGINES = ("spark", "milvus_server", "kafka_server", "mortal_kafka", "secured")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes: those of one engine in the same, those of a file too."""
+    """Where tests run in several processes: those of one engine, and of the page, in the same; those of a file too."""
     for item in items:
         engine = next((name for name in SHARED_ENGINES if name in getattr(item, "fixturenames", ())), None)
-        item.add_marker(pytest.mark.xdist_group(engine or item.nodeid.partition("::")[0]))
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(engine or ("page" if "/page/" in file else file)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -58,6 +58,7 @@ def test_two_processes_train_one_model(run: Run) -> None:
     assert [one["step"] for one in found["validations"]] == [0, 2]
 
 
+@pytest.mark.slow
 def test_an_error_in_the_processes_is_one_line_of_the_job(run: Run) -> None:
     found = run("wrong", "--workers=2", "--steps=20", "--batch-size=8", "--learning-rate=1e30", code=1)
     assert len(found["said"]) == 1
