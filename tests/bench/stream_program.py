@@ -59,7 +59,7 @@ def bench(asked: argparse.Namespace) -> None:
 
 
 class Cases:
-    """The cases with their sizes, `scale` times the usual; rates are taken from what the engine does here by itself."""
+    """The cases with their sizes, `scale` times the usual; rates are taken from what the service does here at most."""
 
     def __init__(self, stack: Stack, scale: float) -> None:
         self._stack = stack
@@ -68,8 +68,7 @@ class Cases:
 
     def saturation(self) -> Figures:
         """See `stream_cases.saturation`."""
-        events = self._scaled(SATURATION_EVENTS)
-        return stream_cases.saturation(self._with_model("saturation"), self._engine, self._pictures, events)
+        return self._saturated
 
     def freshness(self) -> Figures:
         """See `stream_cases.freshness`."""
@@ -101,8 +100,14 @@ class Cases:
         return read_or_draw(self._scaled(PICTURES))[0]
 
     @cached_property
+    def _saturated(self) -> Figures:
+        events = self._scaled(SATURATION_EVENTS)
+        return stream_cases.saturation(self._with_model("saturation"), self._engine, self._pictures, events)
+
+    @property
     def _rate(self) -> float:
-        rate: float = stream_cases.engine_rate(self._engine, self._pictures)["pictures_per_s"]
+        """What this machine embeds a second with Kafka, Milvus and whoever asks them beside it."""
+        rate: float = self._saturated["service"]["events_per_s"]
         return rate
 
     def _with_model(self, name: str) -> Stack:
