@@ -3,6 +3,7 @@
 import os
 from functools import cache
 
+from vitrine.catalog import Picture
 from vitrine.errors import BadRecord, Unavailable
 from vitrine.fetch import files, network, objects
 from vitrine.fetch.addresses import SETTING, address, forbidden, prefix
@@ -58,6 +59,16 @@ class Fetcher:
         if covering is None:
             raise forbidden(place, f"not under {SETTING}")
         return self._from_server(place, covering)
+
+    def bytes_of(self, picture: Picture) -> tuple[bytes, str]:
+        """The bytes of a picture of a catalogue, or of what is at its address, and why there are none, else nothing."""
+        reason, data = picture.reject.reason if picture.reject else "", picture.data or b""
+        if reason or data:
+            return data, reason
+        try:
+            return self.read(picture.uri), ""
+        except BadRecord as error:
+            return b"", error.reason
 
     def _from_server(self, place: Place, covering: Place) -> bytes:
         server = f"{place.scheme}://{place.authority}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vitrine import catalog
 from vitrine.catalog.labels import JOINED, label
-from vitrine.errors import BadInput, BadRecord
+from vitrine.errors import BadInput
 from vitrine.fetch import Fetcher
 from vitrine.product import Product
 from vitrine.settings import Settings
@@ -58,10 +58,5 @@ def read(settings: Settings, columns: Sequence[str], split: str) -> Iterator[Lab
 
 def _labelled(picture: catalog.Picture, columns: Sequence[str], split: str, web: Fetcher) -> Labelled:
     product = picture.product
-    reason, data = picture.reject.reason if picture.reject else "", picture.data or b""
-    if not reason and not data:
-        try:
-            data = web.read(picture.uri)
-        except BadRecord as error:
-            reason = error.reason
+    data, reason = web.bytes_of(picture)
     return Labelled(card(product, columns), label(product, split) if split else "", data, reason)

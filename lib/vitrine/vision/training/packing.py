@@ -11,7 +11,7 @@ import numpy as np
 
 from vitrine import catalog
 from vitrine.catalog.labels import is_held_out, label
-from vitrine.errors import BadInput, BadRecord
+from vitrine.errors import BadInput
 from vitrine.fetch import Fetcher
 from vitrine.product import Product
 from vitrine.settings import Lesson, Settings
@@ -57,12 +57,7 @@ def _rows(lesson: Lesson, plan: catalog.Plan, web: Fetcher, advance: Callable[[]
 
 def _row(lesson: Lesson, picture: catalog.Picture, web: Fetcher) -> Row:
     product = picture.product
-    reason, data = picture.reject.reason if picture.reject else "", picture.data or b""
-    if not reason and not data:
-        try:
-            data = web.read(picture.uri)
-        except BadRecord as error:
-            reason = error.reason
+    data, reason = web.bytes_of(picture)
     labels = tuple(label(product, name) for name in lesson.labels)
     return Row(product.product_id, data, _is_held_out(lesson, product), labels, reason)
 
