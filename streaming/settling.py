@@ -39,9 +39,12 @@ class _Written:
     size_bytes: int
 
     def has_fallen(self, now: Stated) -> bool:
-        """Whether the view no longer states this, and nothing newer."""
+        """Whether the view no longer states this, and nothing newer; or something newer that lacks a picture of this.
+
+        Such a version came while a slower writer had undone this one, and without the bytes.
+        """
         if now.version is not None and now.version > self.again.event.version:
-            return False
+            return now.ledger is not None and any(what in self.again.vectors for _, what, _ in now.ledger.missing)
         return _pictures(now.rows.values()) != self.pictures or _exception(now.ledger) != self.exception
 
 

@@ -108,6 +108,19 @@ def test_what_is_restored_needs_no_address_again(shop):
     assert (shop.states("p"), shop.asked) == ("1: a", [PREFIX + "a"])
 
 
+def test_a_picture_that_a_slower_writer_took_from_a_newer_version_is_given_back(shop):
+    shop.feed(upsert("p", 1, "A"))
+    shop.feed(upsert("p", 2, "B"))
+    shop.behind_the_back(upsert("p", 1, "A"))
+    shop.take(upsert("p", 3, "b", title="of another member"))
+    assert shop.states("p") == "3: [b]"
+
+    shop.apply(shop.check(30))
+
+    assert (shop.states("p"), shop.field("p", "title")) == ("3: b", "of another member")
+    assert shop.check(900) == []
+
+
 def test_a_newer_version_of_another_writer_is_left_alone(shop):
     shop.feed(upsert("p", 1, "A"))
     shop.behind_the_back(upsert("p", 2, "B"))
