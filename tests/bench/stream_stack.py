@@ -137,7 +137,7 @@ class Service:
             committed=self._stack.committed(),
             published=self._stack.published(),
             rss_bytes=self._process.memory_info().rss,
-            cpu_s=round(sum(sum(one.cpu_times()[:2]) for one in family), 2),
+            cpu_s=round(sum(machine.cpu_seconds(family).values()), 2),
         )
 
     def kill(self) -> None:
