@@ -17,12 +17,13 @@ from vitrine.index import collections, rows, schema
 from vitrine.index.collections import Facts
 from vitrine.index.store import connect
 from vitrine.product import Product
-from vitrine.rendering import draw, jpeg, look
+from vitrine.rendering import draw, gif, jpeg, look
 from vitrine.retrieval.models import named
 from vitrine.settings import Milvus, Model, Settings
 from vitrine.vision.model_store import publish
 from vitrine.vision.weights import resolve
 
+FAULTY_PILLOW = Path(__file__).parents[1] / "faulty_pillow"
 COLOURS = ("--models", "histogram", "--resamples", "50", "--robust", "3")
 LOOKS = 5
 SMALL = ("--model.image_size", "32", "--model.precision", "fp32")
@@ -135,6 +136,20 @@ def test_corrupt_and_missing_pictures_are_counted_and_the_others_judged(
     assert f"pictures without bytes: missing {found['rejected']['missing']}" in printed
     assert "unusable for histogram: " in printed
     assert "unusable for histogram" in page
+
+
+def test_a_picture_that_kills_its_decoder_is_counted_and_the_others_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(FAULTY_PILLOW)
+    images = [picture(n) for n in range(30)]
+    images[4] = gif(draw(look(4), size=48)) + b" segmentation fault"
+    uri = catalogue(tmp_path / "c.parquet", image=images)
+    given = ["--gallery", uri, "--gallery_split", "train", "--query_split", "validation", *COLOURS]
+    assert main([*given, "--report", str(tmp_path / "out")]) == 0
+    found = metrics(tmp_path / "out")
+    assert found["rejected"] == {"decoder_crash": 1}
+    assert (found["queries"], found["gallery"]) == (10, 19)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,14 @@ from safetensors.torch import load_file
 
 from jobs.train import main
 from vitrine.errors import BadInput
-from vitrine.rendering import DemoCatalog, draw, jpeg, look, write_demo_catalog
+from vitrine.rendering import DemoCatalog, draw, gif, jpeg, look, write_demo_catalog
 from vitrine.settings import Model
 from vitrine.vision.model_store import find
 from vitrine.vision.training import checkpoints, shipping
 from vitrine.vision.weights import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
+FAULTY_PILLOW = ROOT / "tests" / "faulty_pillow"
 Train = Callable[..., int]
 Tensors = dict[str, torch.Tensor]
 SMALL = ("--model.weights=random:0", "--sizes=32", "--batch-size=16", "--labels=product_id", "--held-out=0.3")
@@ -74,10 +75,11 @@ def report(work: Path, run: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """480 drawn products in four colours and many shapes and patterns, one of them cut short."""
+    """480 drawn products in four colours and many shapes and patterns; one is cut short, one kills its decoder."""
     looks = [one for one in map(look, range(4_000)) if one.colour.name in {"red", "blue", "green", "yellow"}][:480]
     images = [jpeg(draw(one, size=48)) for one in looks]
     images[7] = images[7][:200]
+    images[8] = gif(draw(looks[8], size=48)) + b" segmentation fault"
     ids = [f"p{number:03}" for number in range(len(looks))]
     table = pa.table({"product_id": ids, "image": images, "colour": [one.colour.name for one in looks]})
     path = tmp_path_factory.mktemp("coloured") / "catalog.parquet"
@@ -86,9 +88,15 @@ def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_small_network_learns_colours_whatever_has_them(
-    train: Train, coloured: Path, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    train: Train,
+    coloured: Path,
+    packs: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """From random weights, in a hundred steps; no product that it is asked about was seen before."""
+    monkeypatch.syspath_prepend(FAULTY_PILLOW)
     flags = "--labels=colour --same=0 --steps=100 --batch-size=96 --average=0.9 --validate-every=50 --held-out=0.25"
     model = ("--model.dim=64", "--pooling=gem", "--side=48", "--licence=drawn pictures, CC0")
     assert train(f"--catalog={coloured}", *flags.split(), *model) == 0
@@ -97,7 +105,7 @@ def test_a_small_network_learns_colours_whatever_has_them(
     assert end["catalog colour recall@1"] > start["catalog colour recall@1"] + 0.1
     assert end["catalog colour map@r"] > 2 * start["catalog colour map@r"]
     assert [one["step"] for one in found["validations"]] == [0, 50, 100]
-    assert found["data"]["catalog"]["rejected"] == {"truncated": 1}
+    assert found["data"]["catalog"]["rejected"] == {"decoder_crash": 1, "truncated": 1}
     stored = packs / "models" / found["model_id"] / "model.json"
     told = json.loads(stored.read_text())
     assert told["training"]["licence"] == told["notice"] == "drawn pictures, CC0"

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from vitrine.retrieval.histogram import HistogramEmbedder
 from vitrine.retrieval.pages import page
 from vitrine.retrieval.tables import tables
 from vitrine.settings import Evaluate, Pictures
+from vitrine.thumbnails import small
 
+SHRINK = partial(small, limits=Pictures(), side=160)
 WANTED = Evaluate(k=[3], robust=3, resamples=200)
 NAMES = {"recall@1", "recall@3", "precision@3", "recall@5", "precision@5", "map@r", "mrr"}
 
@@ -121,7 +124,7 @@ def test_the_page_shows_models_distortions_and_mistakes_and_escapes_what_comes_f
     searched = [labelled("a", "<x>", data=picture(1)), labelled("b", "y", data=picture(0))]
     arena = make_arena(asked, searched)
     found = contend(Entry("<i>colours", histogram, notice="mind <this>"), arena, WANTED, Pictures())
-    shown = render(page("run", arena, [found], facts={"seed": "1"}, limits=Pictures()))
+    shown = render(page("run", arena, [found], facts={"seed": "1"}, shrink=SHRINK))
     assert "<x>" not in shown
     assert "<i>" not in shown
     assert "<this>" not in shown
@@ -138,7 +141,7 @@ def test_the_page_shows_models_distortions_and_mistakes_and_escapes_what_comes_f
 
 
 def test_of_losses_and_times_the_least_is_best(drawn: Arena, judged: Contender) -> None:
-    contests = page("run", drawn, [judged], facts={}, limits=Pictures()).contests
+    contests = page("run", drawn, [judged], facts={}, shrink=SHRINK).contests
     losses = [f"Drop of recall@10, {how} distortion" for how in ("mild", "medium", "strong")]
     assert [one.title for one in contests if one.least] == [*losses, "Time"]
 
@@ -148,5 +151,5 @@ def test_without_distorted_queries_and_intervals_the_page_has_none(drawn: Arena,
     found = contend(Entry("colours", histogram), drawn, plain, Pictures())
     assert (found.robustness, found.scores["kind"].intervals) == (None, {})
     assert "distortion" not in tables(drawn, [found])
-    assert "Drop of" not in render(page("run", drawn, [found], facts={}, limits=Pictures()))
+    assert "Drop of" not in render(page("run", drawn, [found], facts={}, shrink=SHRINK))
     assert results.metrics(drawn, [found])["models"]["colours"]["robustness"] == {}  # type: ignore[index]

@@ -2,6 +2,6 @@
 
 from vitrine.images.header import Header
 from vitrine.images.inspection import inspect
-from vitrine.images.opening import open_part, open_upright, thumbnail
+from vitrine.images.opening import open_part, open_upright, outlived, thumbnail
 
-__all__ = ["Header", "inspect", "open_part", "open_upright", "thumbnail"]
+__all__ = ["Header", "inspect", "open_part", "open_upright", "outlived", "thumbnail"]

@@ -4,23 +4,26 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vitrine import report
 from vitrine.catalog.labels import is_held_out
 from vitrine.fetch import Fetcher
+from vitrine.images import outlived
+from vitrine.images.apart import Apart, Work
 from vitrine.index.store import connect_existing
 from vitrine.retrieval import models, results, served
 from vitrine.retrieval.arena import Arena, Census, counted
 from vitrine.retrieval.contest import Contender, Entry, contend
-from vitrine.retrieval.labelled import Labelled, read
-from vitrine.retrieval.pages import page
+from vitrine.retrieval.labelled import Labelled, harmless, read
+from vitrine.retrieval.pages import TILE_PX, page
 from vitrine.retrieval.spool import Spool
 from vitrine.retrieval.tables import tables
 from vitrine.settings import Settings
 from vitrine.storage import Directory, require_writable
-from vitrine.thumbnails import Thumbnails
+from vitrine.thumbnails import Thumbnails, small
 from vitrine.vision.engine import engine_of
 
 logger = logging.getLogger(__name__)
@@ -49,8 +52,9 @@ def _of_models(settings: Settings, stack: ExitStack) -> tuple[Arena, list[Entry]
     names = wanted.models or [settings.model.weights, models.UNTRAINED, models.HISTOGRAM]
     entries = [Entry(name, *models.named(settings, name)) for name in dict.fromkeys(names)]
     census = Census(wanted.label)
-    queries = census.take_in(_part(settings, queries=True), _spool(stack))
-    gallery = census.take_in(_part(settings, queries=False), _spool(stack))
+    apart = stack.enter_context(Apart(outlived))
+    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
+    gallery = census.take_in(_part(settings, apart, queries=False), _spool(stack))
     return census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery), entries
 
 
@@ -62,7 +66,8 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
     thumbnails = Thumbnails(settings.thumbnails.uri) if settings.thumbnails.uri else None
     shown = served.Shown(there, thumbnails, stack.enter_context(closing(Fetcher(settings.pictures))))
     census = Census(wanted.label)
-    queries = census.take_in(_part(settings, queries=True), _spool(stack))
+    apart = stack.enter_context(Apart(outlived))
+    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
     gallery = census.side(there.cards(wanted.label), shown)
     arena = census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery)
     return arena, [Entry(there.collection, embedder, served=there)]
@@ -72,7 +77,7 @@ def _spool(stack: ExitStack) -> Spool:
     return stack.enter_context(Spool(Path(stack.enter_context(TemporaryDirectory())) / "pictures"))
 
 
-def _part(settings: Settings, *, queries: bool) -> Iterator[Labelled]:
+def _part(settings: Settings, apart: Work, *, queries: bool) -> Iterator[Labelled]:
     """The pictures of one side: those of its part, or of its catalogue, or of its share of the products."""
     wanted = settings.evaluate
     part = wanted.query_split if queries else wanted.gallery_split
@@ -83,12 +88,14 @@ def _part(settings: Settings, *, queries: bool) -> Iterator[Labelled]:
         else:
             belongs = bool(wanted.queries) or is_held_out(one.card.product_id, wanted.held_out) == queries
         if belongs:
-            yield one
+            yield harmless(one, settings.pictures, apart)
 
 
 def _write(place: Directory, run: str, settings: Settings, arena: Arena, found: list[Contender]) -> None:
     figures = json.dumps(results.metrics(arena, found), indent=2, ensure_ascii=False, allow_nan=False)
-    shown = page(run, arena, found, facts=_facts(settings, arena), limits=settings.pictures)
+    with Apart(partial(small, side=TILE_PX)) as apart:
+        shrink = partial(apart, limits=settings.pictures)
+        shown = page(run, arena, found, facts=_facts(settings, arena), shrink=shrink)
     place.write("metrics.json", f"{figures}\n".encode("utf-8", "backslashreplace"))
     place.write("report.html", report.render(shown).encode("utf-8", "backslashreplace"))
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitrine import catalog
 from vitrine.catalog.labels import JOINED, label
-from vitrine.errors import BadInput
+from vitrine.errors import BadInput, BadRecord
 from vitrine.fetch import Fetcher
-from vitrine.product import Product
-from vitrine.settings import Settings
+from vitrine.images.apart import Work
+from vitrine.product import Product, Reason
+from vitrine.settings import Pictures, Settings
+
+_FATAL = (Reason.DECODER_CRASH, Reason.DECODE_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,16 @@ def read(settings: Settings, columns: Sequence[str], split: str) -> Iterator[Lab
     if unsaid := sorted(names - said):
         where = ", ".join(settings.catalog)
         raise BadInput(f"{where}: no row says {unsaid[0]}: set --label and --split_column to columns that it has")
+
+
+def harmless(one: Labelled, limits: Pictures, outlived: Work) -> Labelled:
+    """The same, but without its bytes where `outlived` says that they end a decoder or take it too long."""
+    try:
+        outlived(one.data, limits)
+    except BadRecord as error:
+        if error.reason in _FATAL:
+            return replace(one, data=b"", reason=error.reason)
+    return one
 
 
 def _labelled(picture: catalog.Picture, columns: Sequence[str], split: str, web: Fetcher) -> Labelled:

@@ -1,18 +1,17 @@
 """Figures as the page shows them: models side by side, hard classes, and mistakes with their pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from vitrine.errors import BadRecord
-from vitrine.images import thumbnail
 from vitrine.report import Contest, Contestant, Neighbours, Page, Tile
 from vitrine.retrieval.arena import Arena, Side, counted
 from vitrine.retrieval.contest import LEAST_FOR_INTERVAL, Contender
 from vitrine.retrieval.mistakes import Mistake
 from vitrine.retrieval.robustness import Robustness
-from vitrine.settings import Pictures
 
+Shrink = Callable[[bytes], bytes]
 TILE_PX = 160
 HARDEST = 15
 STRENGTHS = ("mild", "medium", "strong")
@@ -30,10 +29,11 @@ NOTES = (
 )
 
 
-def page(
-    run: str, arena: Arena, contenders: Sequence[Contender], *, facts: Mapping[str, str], limits: Pictures
-) -> Page:
-    """The page; classes and mistakes are those of the first model by the first label column."""
+def page(run: str, arena: Arena, contenders: Sequence[Contender], *, facts: Mapping[str, str], shrink: Shrink) -> Page:
+    """The page; classes and mistakes are those of the first model by the first label column.
+
+    `shrink` makes a picture's bytes those of a tile, or raises BadRecord.
+    """
     first = contenders[0]
     column = next(iter(arena.classes))
     return Page(
@@ -46,7 +46,7 @@ def page(
             *_distortions(contenders),
             _times(contenders),
         ),
-        gallery=tuple(_answer(arena, column, mistake, limits) for mistake in first.mistakes),
+        gallery=tuple(_answer(arena, column, mistake, shrink) for mistake in first.mistakes),
         gallery_title=f"Surest mistakes by {column}: {first.name}",
         rejects_by_reason=arena.rejected,
         notes=(*NOTES, *dict.fromkeys(one.notice for one in contenders if one.notice)),
@@ -132,11 +132,11 @@ def _times(contenders: Sequence[Contender]) -> Contest:
     return Contest("Time", tuple(rows), (), marked=contenders[0].name, aside=aside, least=True)
 
 
-def _answer(arena: Arena, column: str, mistake: Mistake, limits: Pictures) -> Neighbours:
+def _answer(arena: Arena, column: str, mistake: Mistake, shrink: Shrink) -> Neighbours:
     def tile(side: Side, place: int, score: float | None) -> Tile:
         label = int(side.labels[column][place])
         note = arena.classes[column][label] if label >= 0 else ""
-        return Tile(_small(side.picture(place), limits), side.titles[place], note, score)
+        return Tile(_small(side.picture(place), shrink), side.titles[place], note, score)
 
     return Neighbours(
         tile(arena.queries, mistake.query, None),
@@ -144,8 +144,8 @@ def _answer(arena: Arena, column: str, mistake: Mistake, limits: Pictures) -> Ne
     )
 
 
-def _small(picture: bytes | None, limits: Pictures) -> bytes | None:
+def _small(picture: bytes | None, shrink: Shrink) -> bytes | None:
     try:
-        return thumbnail(picture, TILE_PX, limits) if picture else None
+        return shrink(picture) if picture else None
     except BadRecord:
         return None

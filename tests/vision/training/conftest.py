@@ -9,6 +9,7 @@ import torch
 
 from vitrine.rendering import draw, jpeg, look
 from vitrine.settings import Model, Pictures
+from vitrine.vision.decode import decode
 from vitrine.vision.training.loop import Trainer
 from vitrine.vision.training.network import TrainedNetwork
 from vitrine.vision.training.pack import Kind, Pack, Row, read, write
@@ -39,7 +40,7 @@ def labels_of(number: int) -> tuple[str, str]:
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     """Eighty packshots of forty drawn products, 48 px."""
     place = tmp_path_factory.mktemp("packs") / "drawn"
-    write(place, drawn_rows(), Kind(48, True, ("category", "colour")), Pictures())
+    write(place, drawn_rows(), Kind(48, True, ("category", "colour")), lambda data: decode(data, Pictures()))
     return read(place, "drawn")
 
 

@@ -23,13 +23,17 @@ def row(name: str, data: bytes, *, held_out: bool = False, reason: str = "") -> 
     return Row(name, data, held_out, (f"of {name}", ""), reason)
 
 
+def here(data: bytes) -> torch.Tensor:
+    return decode(data, Pictures())
+
+
 def picture(size: tuple[int, int] = (48, 48)) -> bytes:
     return png(draw(look(3), size=96).resize(size))
 
 
 def test_a_pack_gives_back_what_was_put_in(place: Path) -> None:
     small, wide = picture((20, 30)), picture((96, 48))
-    write(place, [row("b", small), row("a", wide, held_out=True), row("b", small)], PHOTOS, Pictures())
+    write(place, [row("b", small), row("a", wide, held_out=True), row("b", small)], PHOTOS, here)
     found = read(place, "mine")
     assert (found.name, len(found), found.made_from) == ("mine", 3, place.name)
     assert found.products.tolist() == [1, 0, 1]
@@ -47,7 +51,7 @@ def test_a_pack_gives_back_what_was_put_in(place: Path) -> None:
 
 def test_pictures_of_no_use_are_counted_by_reason(place: Path) -> None:
     rows = [row("a", picture()), row("b", b"<html>"), row("c", picture()[:200]), row("d", b"", reason="missing")]
-    write(place, [*rows, row("e", b"GIF??")], PHOTOS, Pictures())
+    write(place, [*rows, row("e", b"GIF??")], PHOTOS, here)
     found = read(place, "mine")
     assert len(found) == 1
     assert sum(found.rejected.values()) == 4
@@ -55,7 +59,7 @@ def test_pictures_of_no_use_are_counted_by_reason(place: Path) -> None:
 
 
 def test_a_pack_of_nothing_can_be_read(place: Path) -> None:
-    write(place, [row("a", b"?")], PHOTOS, Pictures())
+    write(place, [row("a", b"?")], PHOTOS, here)
     assert len(read(place, "mine")) == 0
 
 
@@ -65,13 +69,13 @@ def test_a_packer_that_fails_leaves_nothing(place: Path) -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="disk is full"):
-        write(place, rows(), PHOTOS, Pictures())
+        write(place, rows(), PHOTOS, here)
     assert list(place.parent.iterdir()) == []
 
 
 def test_of_two_packers_the_first_to_end_wins(place: Path) -> None:
-    write(place, [row("a", picture())], PHOTOS, Pictures())
-    write(place, [row("b", picture())], PHOTOS, Pictures())
+    write(place, [row("a", picture())], PHOTOS, here)
+    write(place, [row("b", picture())], PHOTOS, here)
     assert read(place, "mine").classes["category"] == ["of a"]
     assert [path.name for path in place.parent.iterdir()] == [place.name]
 
@@ -88,7 +92,7 @@ def test_of_two_packers_the_first_to_end_wins(place: Path) -> None:
     ],
 )
 def test_a_pack_that_is_not_whole_is_told(place: Path, spoil: Callable[[Path], object]) -> None:
-    write(place, [row("a", picture())], PHOTOS, Pictures())
+    write(place, [row("a", picture())], PHOTOS, here)
     spoil(place)
     with pytest.raises(BadInput, match="is not whole: delete it, it is made again"):
         read(place, "mine")
@@ -122,6 +126,6 @@ def test_paper_is_what_a_straight_white_run_reaches_from_the_border(pixels: np.n
 
 def test_a_row_is_not_kept_with_its_bytes(place: Path) -> None:
     rows = [replace(row("a", jpeg(draw(look(1), size=48))), held_out=True)]
-    write(place, rows, PHOTOS, Pictures())
+    write(place, rows, PHOTOS, here)
     assert sorted(path.name for path in place.iterdir()) == ["boxes.npy", "pack.json", "pictures.bin", "rows.parquet"]
     assert (place / "pictures.bin").stat().st_size == 48 * 48 * 4

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from vitrine.errors import BadInput, BadRecord
-from vitrine.settings import Pictures
-from vitrine.vision.decode import decode
 
 Bytes = NDArray[np.uint8]
+Decode = Callable[[bytes], torch.Tensor]
+"""A picture's bytes in, (3, h, w) uint8 out; raises BadRecord where they cannot be used."""
 
 Box = tuple[int, int, int, int]
 
@@ -74,15 +74,15 @@ class Kind:
     columns: tuple[str, ...]
 
 
-def write(place: Path, rows: Iterable[Row], kind: Kind, limits: Pictures) -> None:
-    """Decode all pictures into a pack; bad ones are counted by reason.
+def write(place: Path, rows: Iterable[Row], kind: Kind, decode: Decode) -> None:
+    """Decode all pictures into a pack; those for which `decode` raises BadRecord are counted by reason.
 
     It is there complete or not at all. Of several processes that make it at once the first to end makes it.
     """
     aside = place.with_name(f"{_ASIDE}{uuid4().hex}-{place.name}")
     aside.mkdir(parents=True)
     try:
-        _fill(aside, rows, kind, limits)
+        _fill(aside, rows, kind, decode)
         aside.rename(place)
     except OSError:
         if not place.is_dir():  # else another process was faster
@@ -91,14 +91,14 @@ def write(place: Path, rows: Iterable[Row], kind: Kind, limits: Pictures) -> Non
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _fill(place: Path, rows: Iterable[Row], kind: Kind, limits: Pictures) -> None:
+def _fill(place: Path, rows: Iterable[Row], kind: Kind, decode: Decode) -> None:
     kept: list[Row] = []
     boxes: list[Box] = []
     rejected: Counter[str] = Counter()
     with (place / _PICTURES).open("wb") as file:
         for row in rows:
             try:
-                square, box = _square_of(row, kind, limits)
+                square, box = _square_of(row, kind, decode)
             except BadRecord as error:
                 rejected[error.reason] += 1
                 continue
@@ -152,10 +152,10 @@ def centre_squares(pack: Pack, indices: Sequence[int] | NDArray[np.int64]) -> It
         yield torch.from_numpy(picture).permute(2, 0, 1)
 
 
-def _square_of(row: Row, kind: Kind, limits: Pictures) -> tuple[Bytes, Box]:
+def _square_of(row: Row, kind: Kind, decode: Decode) -> tuple[Bytes, Box]:
     if row.reason:
         raise BadRecord(row.reason)
-    return _square(_shrunk(decode(row.data, limits), kind.side), kind.side, white=kind.packshots)
+    return _square(_shrunk(decode(row.data), kind.side), kind.side, white=kind.packshots)
 
 
 def _shrunk(picture: torch.Tensor, side: int) -> torch.Tensor:

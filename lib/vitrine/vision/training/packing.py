@@ -16,6 +16,7 @@ from vitrine.fetch import Fetcher
 from vitrine.product import Product
 from vitrine.settings import Lesson, Settings
 from vitrine.telemetry import progress
+from vitrine.vision.isolation import DecodingProcess
 from vitrine.vision.training import pack
 from vitrine.vision.training.pack import Kind, Pack, Row
 from vitrine.vision.training.sampling import Indices
@@ -39,9 +40,13 @@ def packed(lesson: Lesson, settings: Settings, place: Path) -> Pack:
     digest = hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:12]
     home = place / f"{lesson.name}-{digest}"
     if not home.is_dir():
-        with progress(f"packing {lesson.name}", plan.catalog_rows, "rows") as shown, closing(Fetcher(pictures)) as web:
-            rows = _rows(lesson, plan, web, shown.advance)
-            pack.write(home, rows, Kind(side, lesson.packshots, tuple(lesson.labels)), pictures)
+        kind = Kind(side, lesson.packshots, tuple(lesson.labels))
+        with (
+            progress(f"packing {lesson.name}", plan.catalog_rows, "rows") as shown,
+            closing(Fetcher(pictures)) as web,
+            DecodingProcess() as decode,
+        ):
+            pack.write(home, _rows(lesson, plan, web, shown.advance), kind, lambda data: decode(data, pictures))
     found = pack.read(home, lesson.name)
     _check(found, lesson, settings.max_reject_ratio)
     return found
