@@ -10,6 +10,7 @@ Run     python jobs/train.py --catalog products.parquet --labels category --step
 """
 
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -25,12 +26,13 @@ from vitrine.settings import Settings
 from vitrine.storage import Directory, directory, require_writable
 from vitrine.telemetry import configure_logging
 from vitrine.vision import model_store
-from vitrine.vision.spec import ModelSpec
-from vitrine.vision.training import process, shipping, validation
+from vitrine.vision.training import packing, process, shipping, validation
 from vitrine.vision.training.checkpoints import Validation
 from vitrine.vision.training.pack import Pack
 from vitrine.vision.training.running import Trained
 from vitrine.vision.weights import Weights
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return flags.exit_code(lambda: train(flags.load(given, program="train.py", story=__doc__ or "", home="train")))
 
 
-def train(settings: Settings) -> Weights:
-    """Do the whole job; returns the weights that it has published."""
+def train(settings: Settings) -> Weights | None:
+    """Do the whole job; returns the weights that it has published, None where only packs are wanted."""
     run = settings.run or f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
     settings = settings.model_copy(update={"work": anywhere(settings.work)})
     home = directory(settings.under_work("training", run))
@@ -49,16 +51,35 @@ def train(settings: Settings) -> Weights:
         raise BadSettings("work: training keeps its pictures on a disk of this machine, name a directory")
     place = require_writable(anywhere(settings.report or home.path("report")), "report")
     begun = process.beginning_of(settings)
-    if (settings.train.whiten or 0) > begun.spec.dim:
-        raise BadSettings(f"train.whiten {settings.train.whiten} is more than the model's dimension {begun.spec.dim}")
+    process.require_no_stray(settings)
     with lock.held(home, "lock", f"training {run}"):
         packs = process.packs_of(settings)  # before several processes look for them
+        remark(settings, packs)
+        if settings.train.pack_only:
+            sys.stdout.write("".join(f"{pack.name}: {len(pack):,} pictures in {pack.place}\n" for pack in packs))
+            return None
         trained = carried_out(settings, run)
-        weights = finished(settings, trained, packs, begun=begun.spec, origin=f"trained by jobs/train.py, run {run}")
+        weights = finished(settings, trained, packs, begun=begun, origin=f"trained by jobs/train.py, run {run}")
         facts = facts_of(settings, weights, trained, packs)
-        model_store.publish(weights, settings.model_store_uri, training=facts)
+        model_store.publish(weights, settings.model_store_uri, training=facts if trained.best.step else None)
         tell(place, run, weights, trained, facts)
+        if not trained.best.step:
+            logger.warning("nothing that was learned is better than what it began with, which is what was published")
     return weights
+
+
+def remark(settings: Settings, packs: Sequence[Pack]) -> None:
+    """Say what people should know before it takes long.
+
+    Raises:
+        BadSettings: there are too few pictures for the whitening.
+    """
+    for pack, lesson in zip(packs, process.lessons_of(settings), strict=True):
+        for line in packing.remarks(pack, lesson):
+            logger.warning(line)
+    n, dim = sum(shipping.sample_of(packs)), settings.train.whiten or 0
+    if n <= dim:
+        raise BadSettings(f"train.whiten {dim} wants more pictures than that to learn from, and there are {n}")
 
 
 def carried_out(settings: Settings, run: str) -> Trained:
@@ -76,12 +97,15 @@ def carried_out(settings: Settings, run: str) -> Trained:
     return found
 
 
-def finished(settings: Settings, trained: Trained, packs: Sequence[Pack], *, begun: ModelSpec, origin: str) -> Weights:
-    """The weights as they ship: whitened where that is wished for."""
-    size, tensors, dim = process.course_of(settings, begun).last_size, dict(trained.tensors), settings.train.whiten
+def finished(settings: Settings, trained: Trained, packs: Sequence[Pack], *, begun: Weights, origin: str) -> Weights:
+    """The weights as they ship: whitened where wished for, on the terms of what training began with."""
+    spec = begun.spec
+    size, tensors, dim = process.course_of(settings, spec).last_size, dict(trained.tensors), settings.train.whiten
     if dim:
-        tensors = shipping.whiten(tensors, begun, packs, image_size=size, dim=dim, seed=settings.train.seed)
-    return shipping.shipped(tensors, begun, image_size=size, origin=origin, notice=settings.train.licence)
+        tensors = shipping.whiten(tensors, spec, packs, image_size=size, dim=dim, seed=settings.train.seed)
+    terms = "" if begun.origin.startswith("random:") else begun.notice
+    notice = "; ".join(filter(None, (settings.train.licence, terms)))
+    return shipping.shipped(tensors, spec, image_size=size, origin=origin, notice=notice)
 
 
 def facts_of(settings: Settings, weights: Weights, trained: Trained, packs: Sequence[Pack]) -> dict[str, Any]:
@@ -91,7 +115,7 @@ def facts_of(settings: Settings, weights: Weights, trained: Trained, packs: Sequ
         "began_with": settings.model.weights,
         "data": {
             pack.name: {
-                "catalog": lesson.catalog,
+                "catalog": lesson.catalog or [lesson.pack],
                 "learned_from": int((~pack.held_out).sum()),
                 "held_out": int(pack.held_out.sum()),
                 "rejected": pack.rejected,
@@ -104,7 +128,7 @@ def facts_of(settings: Settings, weights: Weights, trained: Trained, packs: Sequ
         "seconds": round(trained.seconds),
         "metrics": shipping.judged(weights, process.tasks_of(settings, packs)),
         "at_the_start": dict(trained.validations[0].shares),
-        "licence": settings.train.licence,
+        "licence": weights.notice,
         "settings": settings.train.model_dump(mode="json", exclude={"lessons"}),
     }
 
@@ -130,7 +154,7 @@ def page(run: str, weights: Weights, trained: Trained, facts: dict[str, Any]) ->
     rejected = sum((Counter(one["rejected"]) for one in data), Counter[str]())
     return Page(
         title=f"Training {run}",
-        summary=f"Model {weights.spec.model_id}: best after {trained.best.step:,} of {trained.steps:,} steps.",
+        summary=f"Model {weights.spec.model_id}: {came_to(trained)}.",
         curves=(
             *(curves_of(trained.validations, metric) for metric in validation.SHOWN),
             Curves("Loss", "steps", {"mean": tuple((one.step, one.loss) for one in later)}),
@@ -148,6 +172,13 @@ def page(run: str, weights: Weights, trained: Trained, facts: dict[str, Any]) ->
         },
         rejects_by_reason=dict(rejected),
     )
+
+
+def came_to(trained: Trained) -> str:
+    """Which weights were kept, in words."""
+    if not trained.best.step:
+        return f"none of {trained.steps:,} steps made it better than it was"
+    return f"best after {trained.best.step:,} of {trained.steps:,} steps"
 
 
 def curves_of(validations: Sequence[Validation], metric: str) -> Curves:

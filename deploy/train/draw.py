@@ -1,6 +1,6 @@
 """Draw a shop to learn from: python -m deploy.train.draw DIRECTORY [PRODUCTS]."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from vitrine.rendering import write_demo_catalog
@@ -12,8 +12,11 @@ SEED = 11
 
 def main() -> None:
     """Write DIRECTORY/catalog.parquet, 6,000 products by default; none of their pictures is broken."""
-    place, products = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else PRODUCTS
-    print(write_demo_catalog(place, products=products, broken=0, seed=SEED).path)
+    parser = argparse.ArgumentParser(description="Draw a shop to learn from.")
+    parser.add_argument("directory", type=Path, help="catalog.parquet and its pictures go here")
+    parser.add_argument("products", type=int, nargs="?", default=PRODUCTS, help=f"how many (default {PRODUCTS:,})")
+    given = parser.parse_args()
+    print(write_demo_catalog(given.directory, products=given.products, broken=0, seed=SEED).path)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from vitrine.product import Product
 from vitrine.rendering import draw, jpeg, look
 from vitrine.settings import Milvus, Model, Pictures
 from vitrine.vision.engine import engine_of
+from vitrine.vision.training import shipping
 from vitrine.vision.weights import resolve
 
 PRODUCTS = 6
@@ -154,6 +156,14 @@ def test_doctor_names_each_part_and_the_licence_of_the_weights(vitrine: Tool) ->
     assert parts == ["python", "java", "spark", "torch", "weights", "licence", "milvus", "load", "disk"]
     assert "LICENSE.weights.md" in out
     assert "insert: Milvus Lite has no bulk import" in out
+
+
+def test_doctor_shows_the_terms_of_weights_in_a_file(vitrine: Tool, tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(shipping.file_of(replace(resolve(Model()), notice="for research only")))
+    code, out, _ = vitrine("doctor", "--model.weights", str(file))
+    assert code == 0
+    assert "ok  licence   for research only" in out
 
 
 def test_doctor_says_which_way_rows_would_come_into_a_server(

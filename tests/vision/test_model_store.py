@@ -53,6 +53,16 @@ def test_a_model_is_two_files_below_its_id(store: Path, weights: Weights) -> Non
     assert json.loads((store / model_id / "model.json").read_text())["model_id"] == model_id
 
 
+def test_what_is_said_of_a_training_later_takes_the_place_of_what_was_said(store: Path, weights: Weights) -> None:
+    home = store / weights.spec.model_id
+    tensors = (home / "weights.safetensors").stat().st_mtime_ns
+    publish(replace(weights, notice="mine"), str(store), training={"steps": 5})
+    publish(weights, str(store))
+    told = json.loads((home / "model.json").read_text())
+    assert (told["notice"], told["training"]) == ("mine", {"steps": 5})
+    assert (home / "weights.safetensors").stat().st_mtime_ns == tensors
+
+
 def test_a_model_that_is_there_is_left_alone(store: Path, weights: Weights) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
     publish(weights, str(store))

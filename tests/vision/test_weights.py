@@ -5,6 +5,7 @@ import pickle
 import socket
 import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from vitrine.errors import BadInput, BadSettings
 from vitrine.settings import Model
 from vitrine.vision import weights
 from vitrine.vision.backbone import random_tensors
-from vitrine.vision.weights import Weights, bundled_bytes, digest, resolve
+from vitrine.vision.training import shipping
+from vitrine.vision.weights import LONGEST_NOTICE, Weights, bundled_bytes, digest, resolve
 
 State = dict[str, Tensor]
 V1 = "resnet18-f37072fd.pth"  # torchvision's file of resnet18's IMAGENET1K_V1
@@ -87,6 +89,16 @@ def test_the_bundled_weights_say_what_they_are() -> None:
     assert (spec.pooling, spec.head, spec.projection) == ("average", "linear", None)
     assert spec.model_id == "806f9f02b98a"
     assert "LICENSE.weights.md" in bundled.notice
+
+
+def test_a_file_says_in_one_line_what_people_must_know_of_it(tmp_path: Path) -> None:
+    known = replace(resolve(Model(weights="random:1")), notice="for research\n\x1b[31monly " + "x" * 5_000)
+    file = tmp_path / "given.safetensors"
+    file.write_bytes(shipping.file_of(known))
+    found = resolve(Model(weights=str(file)))
+    assert found.notice.startswith("for research [31monly xxx")
+    assert len(found.notice) == LONGEST_NOTICE
+    assert found.spec.model_id == known.spec.model_id
 
 
 def test_the_licence_names_the_very_file_beside_it() -> None:

@@ -23,6 +23,7 @@ Uri = Annotated[str | None, typer.Option("--milvus.uri", help="Path of Milvus Li
 Alias = Annotated[str | None, typer.Option("--milvus.alias", help="Alias to look at [products].")]
 Work = Annotated[str | None, typer.Option("--work", help="Directory with the state of runs [.vitrine].")]
 ModelStore = Annotated[str | None, typer.Option("--model.store", help="Where models are [WORK/models].")]
+Weights = Annotated[str | None, typer.Option("--model.weights", help="Weights to look at [bundled].")]
 Config = Annotated[str | None, typer.Option("--config", help="TOML file with settings.")]
 
 AS_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -48,9 +49,11 @@ def _settings(
     *,
     model_store: str | None = None,
     bootstrap: str | None = None,
+    weights: str | None = None,
 ) -> Settings:
-    given = {"milvus.uri": uri, "milvus.alias": alias, "work": work, "model.store": model_store}
-    return settled(config, {**given, "kafka.bootstrap": bootstrap})
+    given = {"milvus.uri": uri, "milvus.alias": alias, "work": work}
+    model = {"model.store": model_store, "model.weights": weights}
+    return settled(config, {**given, **model, "kafka.bootstrap": bootstrap})
 
 
 @app.command()
@@ -102,13 +105,14 @@ def doctor(
     uri: Uri = None,
     alias: Alias = None,
     work: Work = None,
+    weights: Weights = None,
     bootstrap: listings.Bootstrap = None,
     config: Config = None,
 ) -> None:
     """Check Java, Spark, torch, Milvus, Kafka where it is named, weights and disk; say the cure of what is wrong."""
     from vitrine.cli import diagnosis
 
-    findings = diagnosis.examine(_settings(config, uri, alias, work, bootstrap=bootstrap))
+    findings = diagnosis.examine(_settings(config, uri, alias, work, bootstrap=bootstrap, weights=weights))
     for finding in findings:
         typer.echo(finding.line())
     if not all(finding.good for finding in findings):

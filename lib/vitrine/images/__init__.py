@@ -2,6 +2,6 @@
 
 from vitrine.images.header import Header
 from vitrine.images.inspection import inspect
-from vitrine.images.opening import open_part, open_upright, outlived, thumbnail
+from vitrine.images.opening import SIZE, open_part, open_upright, outlived, pixels, thumbnail
 
-__all__ = ["Header", "inspect", "open_part", "open_upright", "outlived", "thumbnail"]
+__all__ = ["SIZE", "Header", "inspect", "open_part", "open_upright", "outlived", "pixels", "thumbnail"]

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 from collections.abc import Callable
 
 from PIL import Image, ImageFile
@@ -42,6 +43,8 @@ _TURNS = {
 }
 _SIDEWAYS, _MIRRORED, _UPSIDE_DOWN = frozenset((5, 6, 7, 8)), frozenset((2, 3, 7, 8)), frozenset((3, 4, 6, 7))
 
+SIZE = struct.Struct("<II")
+"""Height and width, before the rows of `pixels`."""
 Edges = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels."""
 
@@ -96,6 +99,12 @@ def thumbnail(data: bytes, side: int, limits: Pictures) -> bytes:
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=80)
     return out.getvalue()
+
+
+def pixels(data: bytes, limits: Pictures) -> bytes:
+    """`open_upright`, as work for a process apart: `SIZE`, then rows of RGB."""
+    picture = open_upright(data, limits)
+    return SIZE.pack(picture.height, picture.width) + picture.tobytes()
 
 
 def outlived(data: bytes, limits: Pictures) -> bytes:

@@ -17,8 +17,10 @@ class Lesson(Section):
 
     name: str = Field(default="catalog", pattern=r"^[a-z][a-z0-9_]{0,30}$")
     """What it is called in metrics and reports."""
-    catalog: list[str] = Field(min_length=1)
+    catalog: list[str] = []
     """Its Parquet files, as for a reindex."""
+    pack: str = ""
+    """Directory of a training pack of it, made by `--pack-only` anywhere, in place of `catalog`."""
     columns: Columns = Columns()
     """Which of its columns mean what."""
     labels: Labels = []
@@ -46,8 +48,12 @@ class Lesson(Section):
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> "Lesson":
+        if bool(self.catalog) == bool(self.pack):
+            raise ValueError("give either a catalog or a pack")
         if not self.labels and not self.same:
             raise ValueError("nothing is learned: name labels, or let same be above 0")
+        if unknown := sorted({*self.losses, *self.weights} - {*self.labels}):
+            raise ValueError(f"{unknown[0]} has a loss or a weight, and is none of the labels")
         if not 0 < self.area[0] <= self.area[1] <= 4:
             raise ValueError("area takes two numbers above 0, the lesser first, at most 4")
         return self
@@ -100,5 +106,8 @@ class Train(Section):
     """Processes of this machine that train together, started by Spark's TorchDistributor; with GPUs one for each."""
     whiten: int | None = Field(default=None, ge=2)
     """Dimension of a PCA whitening, fitted on training pictures and saved with the model; none by default."""
+    pack_only: bool = False
+    """Only decode the pictures into packs, say where these lie, and end: to train on another machine."""
     licence: str = ""
-    """What people must know of the weights before they use them; kept with the model and shown by `vitrine doctor`."""
+    """What people must know before they use the weights, beside the terms of those that training begins with;
+    kept with the model and its file, and shown by `vitrine doctor`."""

@@ -1,16 +1,14 @@
 """Decoding apart, so that a picture which kills its decoder kills nothing else."""
 
-import struct
 from types import TracebackType
 
 import numpy as np
 import torch
 
+from vitrine.images import SIZE
 from vitrine.images.apart import Apart
 from vitrine.settings import Pictures
 from vitrine.vision.decode import decode
-
-_SIZE = struct.Struct("<II")
 
 
 class DecodingProcess:
@@ -32,8 +30,8 @@ class DecodingProcess:
             Unavailable: the process itself has ended, which no picture can bring about.
         """
         answer = bytearray(self._apart(data, limits))
-        height, width = _SIZE.unpack_from(answer)
-        pixels = np.frombuffer(answer, np.uint8, offset=_SIZE.size)
+        height, width = SIZE.unpack_from(answer)
+        pixels = np.frombuffer(answer, np.uint8, offset=SIZE.size)
         return torch.from_numpy(pixels.reshape(height, width, 3)).permute(2, 0, 1)
 
     def __enter__(self) -> "DecodingProcess":
@@ -48,4 +46,4 @@ class DecodingProcess:
 def decoded(data: bytes, limits: Pictures) -> bytes:
     """`decode`, as bytes: height, width and rows of pixels."""
     rows = decode(data, limits).permute(1, 2, 0).contiguous().numpy()
-    return _SIZE.pack(*rows.shape[:2]) + rows.tobytes()
+    return SIZE.pack(*rows.shape[:2]) + rows.tobytes()

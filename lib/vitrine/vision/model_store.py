@@ -19,15 +19,19 @@ _TENSORS = "weights.safetensors"
 
 
 def publish(weights: Weights, store: str, *, training: Mapping[str, object] | None = None) -> None:
-    """Put a model into the store, complete or not at all; one that is there already is left alone.
+    """Put a model into the store, complete or not at all.
 
-    `training` says how it was trained, for people. May be done by several processes at once.
+    `training` says how it was trained, for people; what is said takes the place of what was said before, and without
+    it a model that is there already is left alone. May be done by several processes at once.
     """
     place = directory(store).within(weights.spec.model_id)
-    if place.exists(_FACTS):
+    there = place.exists(_FACTS)
+    if there and training is None:
         return
-    tensors = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.tensors.items()}
-    place.write(_TENSORS, safetensors.torch.save(tensors))
+    if not there:
+        of = weights.tensors.items()
+        tensors = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in of}
+        place.write(_TENSORS, safetensors.torch.save(tensors))
     facts = {
         "model_id": weights.spec.model_id,
         "spec": asdict(weights.spec),

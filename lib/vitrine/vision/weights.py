@@ -37,6 +37,8 @@ _SEED_DIGITS = 18  # what torch takes
 _CONNECT_S = 20.0
 _INCEPTION = (0.5, 0.5, 0.5)  # what torchvision's inception_v3 turns ImageNet's normalisation into (transform_input)
 
+LONGEST_NOTICE = 2_000
+"""Characters of a notice that are kept."""
 BUNDLED = "resnet18_vitrine.safetensors"
 BUNDLED_NOTICE = (
     "bundled weights: part of their training pictures come from ImageNet, whose terms are for research; "
@@ -106,7 +108,8 @@ def _from_file(path: Path, sha256: str | None) -> _Source:
         raise BadInput(f"model.weights {path} has sha256 {found}, not {sha256}: it is another file or was changed")
     try:
         if path.suffix == ".safetensors":
-            return _Source(safetensors.torch.load(data), _metadata(data), str(path))
+            facts = _metadata(data)
+            return _Source(safetensors.torch.load(data), facts, str(path), _notice(facts))
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the loaders raise many types on hostile files
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
@@ -173,12 +176,20 @@ def _connect_timeout() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
+def _notice(facts: Mapping[str, Any]) -> str:
+    """What a file says that people must know of it, as one line that a terminal can show."""
+    words = "".join(one if one.isprintable() else " " for one in str(facts.get("notice", "")))
+    return " ".join(words.split())[:LONGEST_NOTICE]
+
+
 def _metadata(data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
     texts = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     facts = {name: json.loads(texts[name]) for name in ("mean", "std", "input_size", "resize_size") if name in texts}
     if "resize_size" in facts:
         facts["resize"] = facts.pop("resize_size")
+    if "notice" in texts:
+        facts["notice"] = texts["notice"]
     if "arch" in texts:
         facts["backbone"] = texts["arch"].rpartition(".")[2]
     for pooling in ("gem", "average"):

@@ -70,8 +70,16 @@ def test_what_was_decided_and_is_no_more_is_told(place: Directory, kept: Checkpo
         checkpoints.load(place, {name: value for name, value in DECIDED.items() if name != "peak"})
 
 
-@pytest.mark.parametrize("spoil", [lambda data: data[:-100], lambda data: b"", lambda data: b"PK" + data[2:50]])
-def test_a_checkpoint_cut_short_is_told(place: Directory, kept: Checkpoint, spoil: Callable[[bytes], bytes]) -> None:
+def flipped(data: bytes) -> bytes:
+    """One bit of a tensor's number is another."""
+    place = data.index(torch.arange(6.0).numpy().tobytes())
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-100], lambda data: b"", lambda data: data[:50], flipped])
+def test_a_checkpoint_that_is_cut_short_or_changed_is_told(
+    place: Directory, kept: Checkpoint, spoil: Callable[[bytes], bytes]
+) -> None:
     checkpoints.save(place, kept)
     place.write(checkpoints.CHECKPOINT, spoil(place.read(checkpoints.CHECKPOINT)))
     with pytest.raises(BadInput, match=r"checkpoint\.pt is not whole: delete it to begin again"):

@@ -1,4 +1,6 @@
+import itertools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +37,7 @@ def test_a_pack_gives_back_what_was_put_in(place: Path) -> None:
     small, wide = picture((20, 30)), picture((96, 48))
     write(place, [row("b", small), row("a", wide, held_out=True), row("b", small)], PHOTOS, here)
     found = read(place, "mine")
-    assert (found.name, len(found), found.made_from) == ("mine", 3, place.name)
+    assert (found.name, len(found), found.place, found.packshots) == ("mine", 3, str(place), False)
     assert found.products.tolist() == [1, 0, 1]
     assert found.held_out.tolist() == [False, True, False]
     assert found.classes == {"category": ["of a", "of b"], "colour": []}
@@ -73,6 +75,31 @@ def test_a_packer_that_fails_leaves_nothing(place: Path) -> None:
     assert list(place.parent.iterdir()) == []
 
 
+def test_a_pack_is_known_by_what_is_in_it(place: Path) -> None:
+    numbers = itertools.count()
+
+    def sha256(*rows: Row) -> str:
+        home = place.with_name(f"pack-{next(numbers)}")
+        write(home, rows, PHOTOS, here)
+        return read(home, "mine").sha256
+
+    one, other = picture(), picture((20, 30))
+    first = sha256(row("a", one))
+    assert sha256(row("a", one)) == first
+    assert len({first, sha256(row("a", other)), sha256(row("b", one)), sha256(row("a", one, held_out=True))}) == 4
+
+
+def test_what_a_killed_packer_left_is_deleted_after_a_day(place: Path) -> None:
+    old, young, others = (place.with_name(f".aside-{name}") for name in (f"1-{place.name}", f"2-{place.name}", "3-x"))
+    for left in (old, young, others):
+        left.mkdir(parents=True)
+        (left / "pictures.bin").write_bytes(b"x")
+    for left in (old, others):
+        os.utime(left, (0, 0))
+    write(place, [row("a", picture())], PHOTOS, here)
+    assert {path.name for path in place.parent.iterdir()} == {place.name, young.name, others.name}
+
+
 def test_of_two_packers_the_first_to_end_wins(place: Path) -> None:
     write(place, [row("a", picture())], PHOTOS, here)
     write(place, [row("b", picture())], PHOTOS, here)
@@ -94,7 +121,7 @@ def test_of_two_packers_the_first_to_end_wins(place: Path) -> None:
 def test_a_pack_that_is_not_whole_is_told(place: Path, spoil: Callable[[Path], object]) -> None:
     write(place, [row("a", picture())], PHOTOS, here)
     spoil(place)
-    with pytest.raises(BadInput, match="is not whole: delete it, it is made again"):
+    with pytest.raises(BadInput, match="is not whole: delete it and make it again"):
         read(place, "mine")
 
 

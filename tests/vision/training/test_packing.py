@@ -1,4 +1,4 @@
-import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from vitrine.errors import BadInput
-from vitrine.rendering import draw, jpeg, look
-from vitrine.settings import Lesson, Settings
-from vitrine.vision.training.pack import Pack
-from vitrine.vision.training.packing import packed
+from vitrine.rendering import draw, gif, jpeg, look, png, webp
+from vitrine.settings import Lesson, Pictures, Settings
+from vitrine.vision.decode import decode
+from vitrine.vision.training.pack import Pack, centre_squares
+from vitrine.vision.training.packing import packed, remarks
 
 Packing = Callable[..., Pack]
 N = 30
@@ -52,10 +54,55 @@ def test_a_pack_is_made_once_and_again_when_something_changes(packing: Packing, 
         return len(list((tmp_path / "packs").iterdir()))
 
     first = packing(labels=["colour"], colour=kinds(3))
-    assert (packing(labels=["colour"], colour=kinds(3)).made_from, packs()) == (first.made_from, 1)
-    assert packing(labels=["colour"], colour=kinds(3), packshots=True).made_from != first.made_from
+    assert (packing(labels=["colour"], colour=kinds(3)).place, packs()) == (first.place, 1)
+    assert packing(labels=["colour"], colour=kinds(3), packshots=True).place != first.place
     packing(labels=["colour"], colour=kinds(4))
     assert packs() == 3
+
+
+def test_a_catalogue_that_was_only_copied_gives_the_same_pack(packing: Packing, tmp_path: Path) -> None:
+    first = packing(labels=["colour"], colour=kinds(3))
+    os.utime(tmp_path / "catalog.parquet", (1, 1))
+    again = packing(labels=["colour"], colour=kinds(3))
+    assert again.place != first.place
+    assert again.sha256 == first.sha256
+
+
+def test_a_pack_made_elsewhere_takes_the_place_of_its_catalogue(packing: Packing, tmp_path: Path) -> None:
+    made = packing(labels=["shade", "colour"], colour=kinds(3), shade=kinds(2))
+    moved = Path(made.place).rename(tmp_path / "moved")
+    (tmp_path / "catalog.parquet").unlink()
+
+    def read(**changes: Any) -> Pack:
+        return packed(Lesson(pack=str(moved), **changes), Settings(), tmp_path)
+
+    found = read(labels=["colour"])
+    assert list(found.labels) == ["colour"]
+    assert (found.sha256, len(found)) == (made.sha256, N)
+    with pytest.raises(BadInput, match="moved has no label size: it was made with shade, colour"):
+        read(labels=["size"])
+    with pytest.raises(BadInput, match="moved was made with packshots = False"):
+        read(labels=["colour"], packshots=True)
+
+
+def test_pictures_that_could_not_be_had_are_tried_again_with_other_settings(packing: Packing, tmp_path: Path) -> None:
+    images: list[object] = [jpeg(draw(look(n), size=32)) for n in range(N)]
+    images[3] = None
+    with pytest.raises(BadInput, match="1 pictures of 30 cannot be used"):
+        packing(most=0, labels=["colour"], colour=kinds(3), image=images)
+    assert list((tmp_path / "packs").iterdir()) == []
+    found = packing(most=0.5, labels=["colour"], colour=kinds(3), image=images)
+    lesson = Lesson(catalog=[str(tmp_path / "catalog.parquet")], labels=["colour"], held_out=0.3)
+    more = Settings(pictures={"max_pixels": 1_000_000}, train={"side": 32})
+    assert packed(lesson, more, tmp_path / "packs").place != found.place
+
+
+def test_pictures_are_packed_as_the_engine_decodes_them(packing: Packing) -> None:
+    wide = draw(look(3), size=32).crop((0, 4, 32, 20))
+    images = [one(wide) for one in (jpeg, png, gif, webp)] * 8
+    found = packing(labels=["colour"], colour=kinds(3), image=images[:N])
+    for picture, data in zip(centre_squares(found, range(4)), images, strict=False):
+        assert torch.equal(picture, decode(data, Pictures()))
 
 
 def test_a_split_column_says_what_is_learned_from(packing: Packing) -> None:
@@ -68,16 +115,15 @@ def test_a_catalogue_without_any_label_is_packed(packing: Packing) -> None:
     assert packing(labels=[]).labels == {}
 
 
-def test_bad_pictures_are_told_by_reason_and_the_rest_is_packed(
-    packing: Packing, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bad_pictures_are_told_by_reason_and_the_rest_is_packed(packing: Packing) -> None:
     images: list[object] = [jpeg(draw(look(n), size=32)) for n in range(N)]
     images[3], images[7], images[8] = b"<html>", images[7][:90], None  # type: ignore[index]
-    with caplog.at_level(logging.WARNING):
-        found = packing(most=0.2, labels=["colour"], colour=kinds(3), image=images)
+    found = packing(most=0.2, labels=["colour"], colour=kinds(3), image=images)
     assert len(found) == N - 3
     assert sum(found.rejected.values()) == 3
-    assert "missing 1" in caplog.text
+    (told,) = remarks(found, Lesson(catalog=["mine"], labels=["colour"]))
+    assert told.startswith("mine: pictures that cannot be used: ")
+    assert f"missing 1, truncated 1, unsupported_format 1; delete {found.place} to try them again" in told
     with pytest.raises(BadInput, match=r"^.*: 3 pictures of 30 cannot be used, .* max_reject_ratio 0\.05: .*missing 1"):
         packing(labels=["colour"], colour=kinds(3), image=images)
 
@@ -112,9 +158,7 @@ def test_a_product_on_both_sides_is_told(packing: Packing) -> None:
                 split="part", part=["train", "test"] * 15)  # fmt: skip
 
 
-def test_classes_of_one_picture_beside_others_are_told_and_learned(
-    packing: Packing, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        packing(labels=["colour"], colour=["rare", *kinds(2)[1:]], held_out=0.1)
-    assert "1 of 3 classes of colour have one picture only" in caplog.text
+def test_classes_of_one_picture_beside_others_are_told_and_learned(packing: Packing) -> None:
+    found = packing(labels=["colour"], colour=["rare", *kinds(2)[1:]], held_out=0.1)
+    told = remarks(found, Lesson(catalog=["mine"], labels=["colour"]))
+    assert list(told) == ["mine: 1 of 3 classes of colour have one picture only"]

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from vitrine.errors import BadInput
 from vitrine.vision.decode import fit
 from vitrine.vision.training.loop import Trainer
 from vitrine.vision.training.pack import Pack, centre_squares
 from vitrine.vision.training.task import Task
-from vitrine.vision.training.validation import embed, validate
+from vitrine.vision.training.validation import QUERIES, _asked, embed, validate
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -72,6 +73,21 @@ def test_products_find_their_other_pictures_but_never_a_picture_itself(trainer: 
         labels={"product_id": numbered.products[alone]},
     )
     assert "drawn product_id recall@1" not in validate(trainer.average, [replace(task, pack=single)], 32)
+    with pytest.raises(BadInput, match="none of the pictures held out has an answer"):
+        validate(trainer.average, [replace(task, pack=single, packshots=False, same=0.0)], 32)
+
+
+def test_products_with_several_pictures_are_asked_first_and_whole(labelled: Callable[..., Pack]) -> None:
+    products = np.array([*range(QUERIES), 3, 3, *range(QUERIES, QUERIES + 50), QUERIES + 7])
+    n = len(products)
+    grey = replace(labelled([0] * n, tuple(range(n))), products=products)
+    asked = _asked(replace(grey, labels={"product_id": products}), np.random.default_rng(0))
+    assert len(asked) == QUERIES
+    assert sorted(products[asked[:5]]) == [3, 3, 3, QUERIES + 7, QUERIES + 7]
+    assert len(set(products[asked[5:]])) == QUERIES - 5
+    plain = np.random.default_rng(0).permutation(n)
+    alone = replace(grey, products=np.arange(n))
+    assert _asked(alone, np.random.default_rng(0)).tolist() == plain[:QUERIES].tolist()
 
 
 def test_a_catalogue_without_labels_is_judged_by_its_views(pack: Pack, make_trainer: MakeTrainer) -> None:

@@ -67,6 +67,20 @@ def test_what_cannot_be_whitened_is_told(head: Tensors, sample: torch.Tensor, di
         whitened(head, outputs(head, sample)[:n], dim)
 
 
+def test_dimensions_in_which_nothing_differs_are_told(head: Tensors, sample: torch.Tensor) -> None:
+    flat = outputs(head, sample)
+    flat[:, 5] = flat[:, 4]
+    with pytest.raises(BadInput, match="cannot whiten to 6 dimensions: the sample differs in 5 only"):
+        whitened(head, flat, 6)
+
+
+def test_numbers_that_half_precision_cannot_hold_are_told(untrained: Weights) -> None:
+    tensors = TrainedNetwork(untrained, torch.float32).tensors()
+    tensors["embed.1.weight"] = tensors["embed.1.weight"] * 1e6
+    with pytest.raises(BadInput, match=r"embed\.1\.weight of the weights holds other things than finite numbers"):
+        shipping.shipped(tensors, untrained.spec, image_size=48, origin="test", notice="")
+
+
 def test_a_whitened_model_embeds_through_the_store_and_the_ordinary_engine(
     pack: Pack, untrained: Weights, tmp_path_factory: pytest.TempPathFactory, pictures_of: Callable[[], list[bytes]]
 ) -> None:

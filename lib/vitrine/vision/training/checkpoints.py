@@ -1,5 +1,6 @@
 """The state of a training run on disk, so that a killed one goes on."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from vitrine.errors import BadInput
 from vitrine.storage import Directory
 
 CHECKPOINT = "checkpoint.pt"
+SHA256_BYTES = 32
+"""Length of the hash that a checkpoint begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def save(place: Directory, checkpoint: Checkpoint) -> None:
     }
     stream = io.BytesIO()
     torch.save({"told": json.dumps(told), "trainer": checkpoint.trainer, "best": dict(checkpoint.best)}, stream)
-    place.write(CHECKPOINT, stream.getvalue())
+    data = stream.getvalue()
+    place.write(CHECKPOINT, hashlib.sha256(data).digest() + data)
 
 
 def load(place: Directory, decided: Mapping[str, Any]) -> Checkpoint | None:
@@ -69,7 +73,7 @@ def load(place: Directory, decided: Mapping[str, Any]) -> Checkpoint | None:
         return None
     shown = place.path(CHECKPOINT)
     try:
-        stated = torch.load(io.BytesIO(place.read(CHECKPOINT)), map_location="cpu", weights_only=True)
+        stated = torch.load(io.BytesIO(_whole(place.read(CHECKPOINT))), map_location="cpu", weights_only=True)
         told = json.loads(stated["told"])
         validations = tuple(Validation(**one) for one in told["validations"])
         found = Checkpoint(
@@ -79,6 +83,13 @@ def load(place: Directory, decided: Mapping[str, Any]) -> Checkpoint | None:
         raise BadInput(f"{shown} is not whole: delete it to begin again, or name another --run") from error
     _require_same(found.decided, json.loads(json.dumps(decided)), shown)
     return found
+
+
+def _whole(file: bytes) -> bytes:
+    sha256, data = file[:SHA256_BYTES], file[SHA256_BYTES:]
+    if hashlib.sha256(data).digest() != sha256:
+        raise ValueError("its bytes are not those that were written")
+    return data
 
 
 def _require_same(earlier: Mapping[str, Any], now: Mapping[str, Any], shown: str) -> None:

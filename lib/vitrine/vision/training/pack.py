@@ -1,10 +1,12 @@
 """A training pack: pictures decoded once into squares of bytes that every process maps, with their labels."""
 
+import hashlib
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +25,7 @@ Decode = Callable[[bytes], torch.Tensor]
 Box = tuple[int, int, int, int]
 
 _ASIDE = ".aside-"
+_DAY_S = 86_400
 _FACTS, _ROWS, _PICTURES, _BOXES = "pack.json", "rows.parquet", "pictures.bin", "boxes.npy"
 _WHITE = 243
 """Least value of all colours of what counts as the white paper of a packshot."""
@@ -48,7 +51,7 @@ class Pack:
     is (n, 4) int16, left, top, width and height of the picture within its square. `labels` holds a class number for
     each picture by column, -1 where the catalogue says nothing; `classes` the names behind the numbers. `products`
     numbers products, `held_out` marks those that are for validation, `rejected` counts pictures that could not be used
-    by reason, and `made_from` is what it was made from, as a hash.
+    by reason, `packshots` is whether paper was looked for, `sha256` is the hash of all that, and `place` where it lies.
     """
 
     name: str
@@ -59,7 +62,9 @@ class Pack:
     labels: dict[str, NDArray[np.int64]]
     classes: dict[str, list[str]]
     rejected: dict[str, int]
-    made_from: str = ""
+    packshots: bool = False
+    sha256: str = ""
+    place: str = ""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -77,8 +82,12 @@ class Kind:
 def write(place: Path, rows: Iterable[Row], kind: Kind, decode: Decode) -> None:
     """Decode all pictures into a pack; those for which `decode` raises BadRecord are counted by reason.
 
-    It is there complete or not at all. Of several processes that make it at once the first to end makes it.
+    It is there complete or not at all. Of several processes that make it at once the first to end makes it. What one
+    that was killed has left is deleted after a day.
     """
+    for left in place.parent.glob(f"{_ASIDE}*-{place.name}"):
+        if time.time() - left.stat().st_mtime > _DAY_S:
+            shutil.rmtree(left, ignore_errors=True)
     aside = place.with_name(f"{_ASIDE}{uuid4().hex}-{place.name}")
     aside.mkdir(parents=True)
     try:
@@ -95,6 +104,7 @@ def _fill(place: Path, rows: Iterable[Row], kind: Kind, decode: Decode) -> None:
     kept: list[Row] = []
     boxes: list[Box] = []
     rejected: Counter[str] = Counter()
+    total = hashlib.sha256(json.dumps(asdict(kind)).encode())
     with (place / _PICTURES).open("wb") as file:
         for row in rows:
             try:
@@ -102,14 +112,17 @@ def _fill(place: Path, rows: Iterable[Row], kind: Kind, decode: Decode) -> None:
             except BadRecord as error:
                 rejected[error.reason] += 1
                 continue
-            file.write(square.tobytes())
+            file.write(square.data)
             boxes.append(box)
             kept.append(replace(row, data=b""))
+            total.update(json.dumps([row.product_id, row.held_out, row.labels, box]).encode())
+            total.update(square.data)
     table = {"product_id": [row.product_id for row in kept], "held_out": [row.held_out for row in kept]}
     labels = {f"label {i}": [row.labels[i] for row in kept] for i in range(len(kind.columns))}
     pq.write_table(pa.table(table | labels), place / _ROWS)
     np.save(place / _BOXES, np.array(boxes, dtype=np.int16).reshape(-1, 4))
-    (place / _FACTS).write_text(json.dumps({"side": kind.side, "labels": kind.columns, "rejected": rejected}))
+    facts = {"kind": asdict(kind), "rejected": rejected, "sha256": total.hexdigest()}
+    (place / _FACTS).write_text(json.dumps(facts))
 
 
 def read(place: Path, name: str) -> Pack:
@@ -120,12 +133,13 @@ def read(place: Path, name: str) -> Pack:
     """
     try:
         facts = json.loads((place / _FACTS).read_text())
+        kind = Kind(**facts["kind"])
         table = pq.read_table(place / _ROWS)
         boxes = np.load(place / _BOXES)
-        pictures = _mapped(place / _PICTURES, (len(table), facts["side"], facts["side"], _CHANNELS))
-        numbered = {column: _numbered(table[f"label {i}"].to_pylist()) for i, column in enumerate(facts["labels"])}
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise BadInput(f"the training pack {place} is not whole: delete it, it is made again ({error})") from error
+        pictures = _mapped(place / _PICTURES, (len(table), kind.side, kind.side, _CHANNELS))
+        numbered = {column: _numbered(table[f"label {i}"].to_pylist()) for i, column in enumerate(kind.columns)}
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise BadInput(f"the training pack {place} is not whole: delete it and make it again ({error})") from error
     products = np.unique(table["product_id"].to_numpy(), return_inverse=True)[1].astype(np.int64)
     return Pack(
         name=name,
@@ -136,7 +150,9 @@ def read(place: Path, name: str) -> Pack:
         labels={column: numbers for column, (numbers, _) in numbered.items()},
         classes={column: names for column, (_, names) in numbered.items()},
         rejected=facts["rejected"],
-        made_from=place.name,
+        packshots=kind.packshots,
+        sha256=facts["sha256"],
+        place=str(place),
     )
 
 

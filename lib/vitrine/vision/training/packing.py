@@ -2,54 +2,92 @@
 
 import hashlib
 import json
-import logging
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vitrine import catalog
 from vitrine.catalog.labels import is_held_out, label
 from vitrine.errors import BadInput
 from vitrine.fetch import Fetcher
+from vitrine.images import SIZE, pixels
+from vitrine.images.apart import Apart
 from vitrine.product import Product
 from vitrine.settings import Lesson, Settings
 from vitrine.telemetry import progress
-from vitrine.vision.isolation import DecodingProcess
 from vitrine.vision.training import pack
 from vitrine.vision.training.pack import Kind, Pack, Row
 from vitrine.vision.training.sampling import Indices
-
-logger = logging.getLogger(__name__)
 
 LEARNED = "train"
 """What a row's `split` says of a picture that is learned from."""
 
 
 def packed(lesson: Lesson, settings: Settings, place: Path) -> Pack:
-    """The pack of a lesson, made below `place` where it is not there yet for the same files and settings.
+    """The pack that a lesson names; or that of its catalogue, made below `place` where it is not there yet.
 
     Raises:
         BadInput: a file, column or label is not what the lesson says, nothing can be learned from it, or more of its
-            pictures than `max_reject_ratio` cannot be used.
+            pictures than `max_reject_ratio` cannot be used: what was made is then deleted.
     """
+    if lesson.pack:
+        found = _named(lesson)
+        _check(found, lesson, settings.max_reject_ratio)
+        return found
+    home, made = _home_of(lesson, settings, place)
+    found = pack.read(home, lesson.name)
+    try:
+        _check(found, lesson, settings.max_reject_ratio)
+    except BadInput:
+        if made:
+            shutil.rmtree(home, ignore_errors=True)
+        raise
+    return found
+
+
+def _named(lesson: Lesson) -> Pack:
+    found = pack.read(Path(lesson.pack), lesson.name)
+    if found.packshots != lesson.packshots:
+        raise BadInput(f"{lesson.pack} was made with packshots = {found.packshots}: say so in lesson {lesson.name}")
+    for name in lesson.labels:
+        if name not in found.labels:
+            raise BadInput(f"{lesson.pack} has no label {name}: it was made with {', '.join(found.labels) or 'none'}")
+    return replace(
+        found,
+        labels={name: found.labels[name] for name in lesson.labels},
+        classes={name: found.classes[name] for name in lesson.labels},
+    )
+
+
+def _home_of(lesson: Lesson, settings: Settings, place: Path) -> tuple[Path, bool]:
+    """Where the pack of a catalogue lies, and whether it was made just now: once for the same files and settings."""
     side, pictures = lesson.side or settings.train.side, settings.pictures
     plan = catalog.plan(Settings(catalog=lesson.catalog, columns=lesson.columns, pictures=pictures), slots=1)
-    decided = [plan.fingerprint, lesson.labels, lesson.split, lesson.held_out, lesson.packshots, side]
-    digest = hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:12]
+    how = [lesson.labels, lesson.split, lesson.held_out, lesson.packshots, side, pictures.model_dump(mode="json")]
+    digest = hashlib.sha256(json.dumps([plan.fingerprint, *how]).encode()).hexdigest()[:12]
     home = place / f"{lesson.name}-{digest}"
-    if not home.is_dir():
+    made = not home.is_dir()
+    if made:
         kind = Kind(side, lesson.packshots, tuple(lesson.labels))
         with (
             progress(f"packing {lesson.name}", plan.catalog_rows, "rows") as shown,
             closing(Fetcher(pictures)) as web,
-            DecodingProcess() as decode,
+            Apart(pixels) as apart,
         ):
-            pack.write(home, _rows(lesson, plan, web, shown.advance), kind, lambda data: decode(data, pictures))
-    found = pack.read(home, lesson.name)
-    _check(found, lesson, settings.max_reject_ratio)
-    return found
+            pack.write(home, _rows(lesson, plan, web, shown.advance), kind, lambda data: _tensor(apart(data, pictures)))
+    return home, made
+
+
+def _tensor(upright: bytes) -> torch.Tensor:
+    """(3, height, width) uint8 of what `vitrine.images.pixels` gives."""
+    height, width = SIZE.unpack_from(upright)
+    rows = np.frombuffer(bytearray(upright), np.uint8, offset=SIZE.size)
+    return torch.from_numpy(rows.reshape(height, width, 3)).permute(2, 0, 1)
 
 
 def _rows(lesson: Lesson, plan: catalog.Plan, web: Fetcher, advance: Callable[[], None]) -> Iterator[Row]:
@@ -74,11 +112,7 @@ def _is_held_out(lesson: Lesson, product: Product) -> bool:
 
 
 def _check(found: Pack, lesson: Lesson, most: float) -> None:
-    where = ", ".join(lesson.catalog)
-    bad = sum(found.rejected.values())
-    told = ", ".join(f"{reason} {count}" for reason, count in sorted(found.rejected.items())) or "none"
-    if bad:
-        logger.warning("%s: pictures that cannot be used: %s", where, told)
+    where, told, bad = _where(lesson), _told(found), sum(found.rejected.values())
     if bad > most * (bad + len(found)):
         raise BadInput(
             f"{where}: {bad} pictures of {bad + len(found)} cannot be used, more than max_reject_ratio {most:g}: {told}"
@@ -104,8 +138,25 @@ def _check_label(found: Pack, name: str, where: str) -> None:
         raise BadInput(f"{where}: no two pictures share a {name}: nothing can be learned from it, leave it out")
     if not _can_be_asked(asked, classes, by_product=name == "product_id"):
         raise BadInput(f"{where}: no picture held out can find another of its {name}: hold out more, or leave it out")
-    if alone := int((counts == 1).sum()):
-        logger.warning("%s: %d of %d classes of %s have one picture only", where, alone, len(classes), name)
+
+
+def remarks(found: Pack, lesson: Lesson) -> Iterator[str]:
+    """What people should know of a pack before it is learned from, a line each."""
+    if found.rejected:
+        yield f"{_where(lesson)}: pictures that cannot be used: {_told(found)}; delete {found.place} to try them again"
+    for name in lesson.labels:
+        learned = found.labels[name][~found.held_out]
+        counts = np.unique(learned[learned >= 0], return_counts=True)[1]
+        if alone := int((counts == 1).sum()):
+            yield f"{_where(lesson)}: {alone} of {len(counts)} classes of {name} have one picture only"
+
+
+def _where(lesson: Lesson) -> str:
+    return ", ".join(lesson.catalog) or lesson.pack
+
+
+def _told(found: Pack) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(found.rejected.items())) or "none"
 
 
 def _can_be_asked(asked: Indices, classes: Indices, *, by_product: bool) -> bool:

@@ -12,7 +12,7 @@ from vitrine.errors import BadSettings, VitrineError
 from vitrine.settings import Lesson, Settings
 from vitrine.storage import directory
 from vitrine.telemetry import configure_logging
-from vitrine.vision.backbone import LEAST_SIZE
+from vitrine.vision.backbone import LEAST_SIZE, POOLED_DIM
 from vitrine.vision.spec import ModelSpec
 from vitrine.vision.training.loop import Trainer
 from vitrine.vision.training.network import TrainedNetwork, arithmetic
@@ -25,6 +25,7 @@ from vitrine.vision.training.views import Look
 from vitrine.vision.weights import Weights, resolve
 
 _LOADERS = 8
+_OF_ONE = {"labels", "split", "held_out", "packshots", "same"}
 
 
 def lessons_of(settings: Settings) -> list[Lesson]:
@@ -34,25 +35,42 @@ def lessons_of(settings: Settings) -> list[Lesson]:
         BadSettings: there is neither, or there are both, two lessons of one name, or nothing to learn.
     """
     wanted = settings.train
-    if bool(wanted.lessons) == bool(settings.catalog):
+    if wanted.lessons and settings.catalog:
+        raise BadSettings("there is a catalog and there are train.lessons: leave one of them out")
+    if not wanted.lessons and not settings.catalog:
         raise BadSettings("what is to be learned from? Give --catalog, or [[train.lessons]] in a settings file")
     names = [lesson.name for lesson in wanted.lessons]
     if len({*names}) < len(names):
         raise BadSettings("train.lessons: give each its own name")
     if not wanted.lessons and not wanted.labels and not wanted.same:
         raise BadSettings("nothing is learned: name --labels, or let --same be above 0")
-    one = {name: getattr(wanted, name) for name in ("labels", "split", "held_out", "packshots", "same")}
+    one = {name: getattr(wanted, name) for name in _OF_ONE}
     return list(wanted.lessons) or [Lesson(catalog=settings.catalog, columns=settings.columns, **one)]
+
+
+def require_no_stray(settings: Settings) -> None:
+    """Check that nothing was given for the one catalogue where there are lessons.
+
+    Raises:
+        BadSettings: something was, and would not be heeded.
+    """
+    stray = _OF_ONE & settings.train.model_fields_set
+    if settings.train.lessons and stray:
+        raise BadSettings(f"train.{min(stray)}: there are train.lessons, each says its own")
 
 
 def beginning_of(settings: Settings) -> Weights:
     """The weights that training begins with; their spec says what the trained ones will be.
 
     Raises:
-        BadSettings, BadInput: what `vitrine.vision.weights.resolve` raises.
+        BadSettings, BadInput: what `vitrine.vision.weights.resolve` raises, or a dimension is wanted that is not there.
     """
     found = resolve(settings.model.model_copy(update={"dim": None}))
     dim, pooling = settings.model.dim or found.spec.dim, settings.train.pooling or found.spec.pooling
+    if dim > (most := POOLED_DIM[found.spec.backbone]):
+        raise BadSettings(f"model.dim {dim} is more than the {most} that {found.spec.backbone} gives")
+    if (settings.train.whiten or 0) > dim:
+        raise BadSettings(f"train.whiten {settings.train.whiten} is more than the model's dimension {dim}")
     return replace(found, spec=replace(found.spec, head="linear", dim=dim, pooling=pooling))
 
 
@@ -122,7 +140,7 @@ def run(settings: Settings, name: str) -> Trained:
         network = TrainedNetwork(begun, dtype)
         trainer = Trainer(network, tasks, course, group, loaders=_loaders(wanted.loaders, group))
         pace = Pace(wanted.validate_every, wanted.checkpoint_s, wanted.patience)
-        return train(trainer, pace, place, _decided(begun, course, tasks, processes=group.size, dtype=dtype))
+        return train(trainer, pace, place, _decided(begun, course, tasks, pace, processes=group.size, dtype=dtype))
 
 
 def attempt(settings_json: str, name: str) -> Trained | VitrineError:
@@ -141,14 +159,14 @@ def _loaders(wanted: int | None, group: Group) -> int:
 
 
 def _decided(
-    begun: Weights, course: Course, tasks: Sequence[Task], *, processes: int, dtype: torch.dtype
+    begun: Weights, course: Course, tasks: Sequence[Task], pace: Pace, *, processes: int, dtype: torch.dtype
 ) -> Mapping[str, Any]:
-    """All that decides the steps of a run, by what people call it."""
+    """All that decides the steps of a run, and which weights are kept, by what people call it."""
     of_tasks = {
         f"{task.pack.name} {name}": value
         for task in tasks
         for name, value in (
-            ("pictures", task.pack.made_from),
+            ("pictures", task.pack.sha256),
             ("share", task.share),
             ("views", asdict(task.look)),
             ("backdrops", task.backdrops),
@@ -157,5 +175,11 @@ def _decided(
             ("same", task.same),
         )
     }
-    fixed = {"weights": begun.spec.model_id, "processes": processes, "precision": str(dtype).removeprefix("torch.")}
+    fixed = {
+        "weights": begun.spec.model_id,
+        "processes": processes,
+        "precision": str(dtype).removeprefix("torch."),
+        "validate_every": pace.validate_every,
+        "patience": pace.patience,
+    }
     return {**asdict(course), **fixed, **of_tasks}

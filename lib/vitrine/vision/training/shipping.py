@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vitrine.embedding import Vectors
+from vitrine.vision.backbone import check_tensors
 from vitrine.vision.decode import fit
 from vitrine.vision.spec import ModelSpec
 from vitrine.vision.training.network import TrainedNetwork
@@ -21,14 +22,20 @@ from vitrine.vision.training.whitening import whitened
 from vitrine.vision.weights import Weights, digest
 
 SAMPLE = 8_000
+"""Pictures that a whitening is fitted on, at most."""
 _BATCH = 128
 
 
 def shipped(tensors: Mapping[str, Tensor], begun: ModelSpec, *, image_size: int, origin: str, notice: str) -> Weights:
-    """Weights in half precision, for pictures of `image_size` pixels; `begun` is the spec that was trained."""
+    """Weights in half precision, for pictures of `image_size` pixels; `begun` is the spec that was trained.
+
+    Raises:
+        BadInput: a number is too large for half precision.
+    """
     half = {
         name: (value.half() if value.dtype.is_floating_point else value).contiguous() for name, value in tensors.items()
     }
+    check_tensors(begun.backbone, half)
     spec = replace(
         begun,
         weights_sha256=digest(half),
@@ -52,6 +59,7 @@ def file_of(weights: Weights) -> bytes:
     facts = {
         "arch": f"torchvision.{spec.backbone}",
         "pooling": spec.pooling,
+        **({"notice": weights.notice} if weights.notice else {}),
         **{
             name: json.dumps(value)
             for name, value in (
@@ -65,6 +73,11 @@ def file_of(weights: Weights) -> bytes:
     return bytes(safetensors.torch.save(dict(weights.tensors), facts))
 
 
+def sample_of(packs: Sequence[Pack]) -> list[int]:
+    """How many pictures of each pack a whitening is fitted on."""
+    return [min(SAMPLE // len(packs), int(np.count_nonzero(~pack.held_out))) for pack in packs]
+
+
 def whiten(
     tensors: Mapping[str, Tensor], begun: ModelSpec, packs: Sequence[Pack], *, image_size: int, dim: int, seed: int
 ) -> dict[str, Tensor]:
@@ -76,8 +89,8 @@ def whiten(
     network = TrainedNetwork(Weights(begun, tensors, ""), torch.float32).eval()
     dice = np.random.default_rng(seed)
     outputs: list[Vectors] = []
-    for pack in packs:
-        rows = dice.permutation(np.flatnonzero(~pack.held_out))[: SAMPLE // len(packs)]
+    for pack, n in zip(packs, sample_of(packs), strict=True):
+        rows = dice.permutation(np.flatnonzero(~pack.held_out))[:n]
         pictures = (fit(one, image_size) for one in centre_squares(pack, rows))
         while batch := list(islice(pictures, _BATCH)):
             with torch.no_grad():

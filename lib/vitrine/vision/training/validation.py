@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitrine.embedding import Vectors
+from vitrine.errors import BadInput
 from vitrine.matching import Sides, judge
 from vitrine.vision.decode import fit
 from vitrine.vision.training.network import TrainedNetwork
-from vitrine.vision.training.pack import centre_squares
+from vitrine.vision.training.pack import Pack, centre_squares
 from vitrine.vision.training.sampling import Indices
 from vitrine.vision.training.task import Task
 from vitrine.vision.training.views import Look, Squares, views
@@ -32,15 +33,34 @@ def validate(network: TrainedNetwork, tasks: Sequence[Task], size: int) -> dict[
     Queries are pictures of products held out, at most 800; the gallery is drawn from the training pictures, at most
     4,000. Where views are learned, `view` asks whether each query, met in the wild, finds itself among those and all
     of the other queries; so does the label `product_id` with other pictures of its product. Always the same draw.
+
+    Raises:
+        BadInput: none of the queries has an answer.
     """
     dice = np.random.default_rng(SEED)
     found: dict[str, float] = {}
     for task in tasks:
-        asked = dice.permutation(np.flatnonzero(task.pack.held_out))[:QUERIES]
+        asked = _asked(task.pack, dice)
         gallery = dice.permutation(np.flatnonzero(~task.pack.held_out))[:GALLERY]
         for what, metrics in _judged(network, task, (asked, gallery), tasks=tasks, size=size):
             found |= {f"{task.pack.name} {what} {name}": metrics[name] for name in SHOWN if name in metrics}
+    if not any(name.endswith("recall@1") for name in found):
+        raise BadInput("none of the pictures held out has an answer among those learned from: hold out more of them")
     return found
+
+
+def _asked(pack: Pack, dice: np.random.Generator) -> Indices:
+    """Pictures of products held out, at most 800, those of a product together.
+
+    Where products are to find their other pictures, those that have several come first.
+    """
+    rows = dice.permutation(np.flatnonzero(pack.held_out))
+    _, first, product, counts = np.unique(
+        pack.products[rows], return_index=True, return_inverse=True, return_counts=True
+    )
+    alone = (counts == 1)[product] if "product_id" in pack.labels else np.zeros(len(rows), dtype=bool)
+    asked: Indices = rows[np.lexsort((first[product], alone))][:QUERIES]
+    return asked
 
 
 def embed(network: TrainedNetwork, pictures: Iterable[Tensor]) -> Vectors:

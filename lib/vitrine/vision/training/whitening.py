@@ -8,6 +8,7 @@ from vitrine.embedding import Vectors
 from vitrine.errors import BadInput
 
 _EPSILON = nn.BatchNorm1d(1).eps
+_LEAST_VARIANCE = 1e-7  # of the largest; float32 knows no less
 
 
 def whitened(tensors: dict[str, Tensor], outputs: Vectors, dim: int) -> dict[str, Tensor]:
@@ -17,7 +18,7 @@ def whitened(tensors: dict[str, Tensor], outputs: Vectors, dim: int) -> dict[str
     Jegou and Chum 2012, "Negative evidences and co-occurrences in image retrieval".
 
     Raises:
-        BadInput: `dim` is more than the layer gives, or the sample is too small for it.
+        BadInput: `dim` is more than the layer gives, or than its outputs differ in, or the sample is too small for it.
     """
     n, full = outputs.shape
     if dim > full or n <= dim:
@@ -25,7 +26,9 @@ def whitened(tensors: dict[str, Tensor], outputs: Vectors, dim: int) -> dict[str
     mean = outputs.mean(axis=0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(outputs.astype(np.float64), rowvar=False))
     strongest = np.argsort(-variances)[:dim]
-    basis = axes[:, strongest] / np.sqrt(np.maximum(variances[strongest], 1e-12 * variances.max()))  # (full, dim)
+    if (rank := int(np.count_nonzero(variances > _LEAST_VARIANCE * variances.max()))) < dim:
+        raise BadInput(f"cannot whiten to {dim} dimensions: the sample differs in {rank} only")
+    basis = axes[:, strongest] / np.sqrt(variances[strongest])  # (full, dim)
     gain, shift = _folded(tensors)
     weight = torch.from_numpy(basis.T) @ (tensors["embed.0.weight"].double() * gain[:, None])
     bias = torch.from_numpy(basis.T) @ (shift - torch.from_numpy(mean))

@@ -1,14 +1,14 @@
 """jobs/train.py as a program: it learns, it is killed and goes on, it tells what is wrong."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,60 +17,17 @@ import torch
 from safetensors.torch import load_file
 
 from jobs.train import main
+from tests.jobs.train.conftest import SMALL, Train, arguments, report
 from vitrine.errors import BadInput
-from vitrine.rendering import DemoCatalog, draw, gif, jpeg, look, write_demo_catalog
+from vitrine.rendering import DemoCatalog, draw, gif, jpeg, look
 from vitrine.settings import Model
 from vitrine.vision.model_store import find
-from vitrine.vision.training import checkpoints, shipping
+from vitrine.vision.training import checkpoints
 from vitrine.vision.weights import resolve
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FAULTY_PILLOW = ROOT / "tests" / "faulty_pillow"
-Train = Callable[..., int]
 Tensors = dict[str, torch.Tensor]
-SMALL = ("--model.weights=random:0", "--sizes=32", "--batch-size=16", "--labels=product_id", "--held-out=0.3")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads would wait for each other beside other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> DemoCatalog:
-    """A hundred drawn products, six of them broken."""
-    return write_demo_catalog(tmp_path_factory.mktemp("shop"), products=100, broken=6)
-
-
-@pytest.fixture(scope="module")
-def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One work directory for all, so that pictures are decoded once."""
-    return tmp_path_factory.mktemp("work")
-
-
-@pytest.fixture
-def train(shop: DemoCatalog, packs: Path, request: pytest.FixtureRequest) -> Train:
-    """`train("--steps=3")` runs the job on the drawn shop in a small way, under the test's own name."""
-
-    def run(*flags: str) -> int:
-        return main(arguments(shop, packs, request.node.name.partition("[")[0][:60], *flags))
-
-    return run
-
-
-def arguments(shop: DemoCatalog, work: Path, run: str, *flags: str) -> list[str]:
-    given = [f"--catalog={shop.path}", f"--work={work}", f"--run={run}", *SMALL]
-    named = {flag.partition("=")[0] for flag in flags}
-    return [*(flag for flag in given if flag.partition("=")[0] not in named), *flags]
-
-
-def report(work: Path, run: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((work / "training" / run / "report" / "metrics.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +105,8 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(
 
 def ended(home: Path) -> tuple[Tensors, list[Tensors]]:
     """What a run came to: the weights that ship, and the network, the average and the momentum of its last step."""
-    state = torch.load(home / checkpoints.CHECKPOINT, weights_only=True)["trainer"]
+    file = (home / checkpoints.CHECKPOINT).read_bytes()[checkpoints.SHA256_BYTES :]
+    state = torch.load(io.BytesIO(file), weights_only=True)["trainer"]
     momenta = {str(n): one["momentum_buffer"] for n, one in state["optimizer"]["state"].items()}
     return load_file(home / "report" / "weights.safetensors"), [state["network"], state["average"], momenta]
 
@@ -160,6 +118,7 @@ def same(one: Tensors, other: Tensors) -> bool:
 KILLED_WHILE_PUBLISHING = """
 import os, signal, sys
 from jobs.train import main
+from tests.jobs.train.conftest import SMALL, Train, arguments, report
 from vitrine.storage import Directory
 
 write = Directory.write
@@ -211,82 +170,29 @@ def score(shares: dict[str, float]) -> float:
     return sum(first) / len(first)
 
 
-WRONG = {
-    "no such label": (["--labels=shade"], 1, "no product has a shade"),
-    "no split of that name": (["--split=part"], 1, "no picture to learn from"),
-    "more bad pictures than allowed": (["--max-reject-ratio=0"], 1, "cannot be used, more than max_reject_ratio 0"),
-    "no catalogue": (["--catalog=/nowhere.parquet"], 1, "/nowhere.parquet"),
-    "no weights": (["--model.weights=/nowhere.safetensors"], 1, "cannot read model.weights"),
-    "weights of another backbone": (["--model.weights=bundled", "--model.backbone=resnet50"], 1, "another shape"),
-    "no steps": (["--steps=0"], 2, "--steps: Input should be greater than or equal to 1"),
-    "steps in words": (["--steps=many"], 2, "--steps"),
-    "an empty batch": (["--batch-size=0"], 2, "--batch_size"),
-    "no such loss": (["--loss=hope"], 2, "--loss"),
-    "nothing to learn": (["--labels=", "--same=0"], 2, "nothing is learned"),
-    "half precision": (["--model.precision=fp16"], 2, "fp16 is for embedding"),
-    "too small a picture": (["--sizes=8"], 2, "--sizes"),
-    "whitening to more": (["--whiten=1000"], 2, "more than the model's dimension 512"),
-    "a rate that explodes": (["--learning-rate=1e30", "--steps=20"], 1, "is not finite: lower train.learning_rate"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_one_line(
-    train: Train, packs: Path, case: str, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+def test_packs_alone_are_made_where_that_is_wanted_and_then_learned_from(
+    train: Train, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    flags, code, said = WRONG[case]
-    assert train(*flags) == code
-    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("vitrine: ")]
-    assert len(lines) == 1
-    assert said in lines[0]
-    assert not list((packs / "training").glob(f"{request.node.name.partition('[')[0][:60]}/report/*.*"))
+    assert train("--pack-only") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    place = line.partition(" pictures in ")[2]
+    assert not (packs / "training" / request.node.name / "report" / "weights.safetensors").exists()
+    config = packs / "packed.toml"
+    config.write_text(f'[[train.lessons]]\nname = "mine"\nlabels = ["product_id"]\npack = "{place}"\n')
+    given = [one for one in SMALL if not one.startswith(("--labels", "--held-out"))]
+    assert main([f"--config={config}", f"--work={packs}", "--run=packed", "--steps=1", *given]) == 0
+    assert report(packs, "packed")["data"]["mine"]["catalog"] == [place]
 
 
-def test_weights_with_another_hash_are_refused_before_pictures_are_read(
-    train: Train, tmp_path: Path, packs: Path, capfd: pytest.CaptureFixture[str]
+def test_terms_of_what_training_begins_with_are_kept_beside_its_own(
+    train: Train, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    file = tmp_path / "given.safetensors"
-    file.write_bytes(shipping.file_of(resolve(Model(weights="random:1"))))
-    assert train(f"--model.weights={file}", f"--model.weights-sha256={'0' * 64}", f"--work={tmp_path}") == 1
-    assert f"not {'0' * 64}: it is another file or was changed" in capfd.readouterr().err
-    assert not (tmp_path / "training" / "packs").exists()
-
-
-def cut(checkpoint: Path) -> None:
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-1_000])
-
-
-def test_a_checkpoint_that_cannot_be_gone_on_from_is_told_and_kept(
-    train: Train, packs: Path, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> None:
-    assert train("--steps=1") == 0
-    home = packs / "training" / request.node.name[:60]
-    weights, checkpoint = home / "report" / "weights.safetensors", home / checkpoints.CHECKPOINT
-    before = weights.read_bytes()
-    for flags, said in (
-        (["--steps=2"], "was made with steps = 1, not 2: give what it was made with, or name another --run"),
-        (["--steps=1", "--loss=triplet"], "was made with catalog losses"),
-        (["--steps=1", "--model.weights=random:1"], "was made with weights"),
-    ):
-        assert train(*flags) == 1
-        assert said in capfd.readouterr().err
-    cut(checkpoint)
-    short = checkpoint.read_bytes()
-    assert train("--steps=1") == 1
-    assert "checkpoint.pt is not whole: delete it to begin again, or name another --run" in capfd.readouterr().err
-    assert weights.read_bytes() == before
-    assert checkpoint.read_bytes() == short
-
-
-def test_two_runs_of_one_name_do_not_meet(
-    train: Train, packs: Path, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> None:
-    from vitrine import lock
-    from vitrine.storage import directory
-
-    with lock.held(directory(str(packs / "training" / request.node.name[:60])), "lock", "it"):
-        assert train("--steps=1") == 1
-    assert "is being worked on by" in capfd.readouterr().err
+    assert train("--model.weights=bundled", "--steps=1", "--licence=mine alone") == 0
+    found = report(packs, request.node.name)
+    file = packs / "training" / request.node.name / "report" / "weights.safetensors"
+    for notice in (found["licence"], find(found["model_id"], str(packs / "models")).notice,
+                   resolve(Model(weights=str(file))).notice):  # fmt: skip
+        assert notice.startswith("mine alone; bundled weights: ")
 
 
 def test_help_tells_every_setting_of_training(capsys: pytest.CaptureFixture[str]) -> None:

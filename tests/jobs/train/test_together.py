@@ -15,7 +15,7 @@ import pytest
 
 from vitrine.rendering import draw, jpeg, look, write_demo_catalog
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
     **os.environ, "PYTHONPATH": f"{ROOT / 'lib'}:{ROOT}", "OMP_NUM_THREADS": "1", "PYSPARK_PYTHON": sys.executable
 }  # fmt: skip
