@@ -184,6 +184,7 @@ def test_what_cannot_be_judged_is_one_line_and_exit_code_1(
         (["--gallery", "c", "--collection", "--queries", "q"], "collection takes queries, and neither gallery"),
         (["--collection"], "collection takes queries"),
         (["--collection", "--queries", "q", "--models", "histogram"], "neither gallery nor models"),
+        (["--collection", "--queries", "q", "--gallery_split", "a"], "searched whole: drop gallery_split"),
         (["--queries", "q"], "queries need something to search"),
         (["--gallery", "c", "--held_out", "1"], "held_out"),
         (["--gallery", "c", "--robust", "-1"], "robust"),
@@ -235,6 +236,9 @@ def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
     assert served["labels"]["category"]["overall"] == pytest.approx(same["labels"]["category"]["overall"], abs=1e-3)
     assert served["speed"]["index_recall@10"] == 1
     assert "index_recall@10" not in same["speed"]
+    part = ["--collection", *given, *common, "--query_split", "validation", "--report", str(place / "part")]
+    assert main(part) == 0
+    assert metrics(place / "part")["queries"] == 4
 
 
 def test_a_served_collection_is_judged_as_its_pictures_are_and_its_index_beside_it(tmp_path: Path) -> None:
