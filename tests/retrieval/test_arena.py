@@ -1,5 +1,8 @@
 """Two sides with the same numbers for the same products and classes, and what cannot be judged refused."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -15,6 +18,14 @@ def test_pictures_come_back_from_the_spool_in_any_order(make_spool: MakeSpool) -
         assert spool.read(0) == b"first"
     assert [spool.read(i) for i in (2, 1, 0)] == [b"third", b"", b"first"]
     assert len(spool) == 3
+
+
+def test_pictures_in_the_spool_are_in_no_directory(
+    make_spool: MakeSpool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make_spool().add(b"first")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_products_and_classes_have_the_same_numbers_on_both_sides(make_arena: MakeArena) -> None:

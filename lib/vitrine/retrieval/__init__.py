@@ -5,8 +5,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from vitrine import report
 from vitrine.catalog.labels import is_held_out
@@ -53,8 +51,8 @@ def _of_models(settings: Settings, stack: ExitStack) -> tuple[Arena, list[Entry]
     entries = [Entry(name, *models.named(settings, name)) for name in dict.fromkeys(names)]
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
-    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
-    gallery = census.take_in(_part(settings, apart, queries=False), _spool(stack))
+    queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
+    gallery = census.take_in(_part(settings, apart, queries=False), stack.enter_context(Spool()))
     return census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery), entries
 
 
@@ -67,14 +65,10 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
     shown = served.Shown(there, thumbnails, stack.enter_context(closing(Fetcher(settings.pictures))))
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
-    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
+    queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
     gallery = census.side(there.cards(wanted.label), shown)
     arena = census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery)
     return arena, [Entry(there.collection, embedder, served=there)]
-
-
-def _spool(stack: ExitStack) -> Spool:
-    return stack.enter_context(Spool(Path(stack.enter_context(TemporaryDirectory())) / "pictures"))
 
 
 def _part(settings: Settings, apart: Work, *, queries: bool) -> Iterator[Labelled]:
