@@ -38,7 +38,9 @@ def evaluate(settings: Settings, run: str, uri: str) -> str:
         arena, entries = (
             _of_collection(settings, stack) if settings.evaluate.collection else _of_models(settings, stack)
         )
-        logger.info("queries=%d gallery=%d rejected=%s", len(arena.queries), len(arena.gallery), dict(arena.rejected))
+        logger.info(
+            "queries=%d gallery=%d rejected=%s", len(arena.queries), len(arena.gallery), counted(arena.rejected)
+        )
         found = [contend(entry, arena, settings.evaluate, settings.pictures) for entry in entries]
         _write(place, run, settings, arena, found)
     return f"{tables(arena, found)}\n{place.path('report.html')}\n"
