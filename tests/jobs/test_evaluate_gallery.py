@@ -133,7 +133,7 @@ def test_corrupt_and_missing_pictures_are_counted_and_the_others_judged(
     assert found["models"]["histogram"]["unusable"]["unsupported_format"] >= 1
     assert found["rejected"]["missing"] >= 1
     printed, page = capsys.readouterr().out, (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert f"pictures without bytes: missing {found['rejected']['missing']}" in printed
+    assert f"rejected pictures: missing {found['rejected']['missing']}" in printed
     assert "unusable for histogram: " in printed
     assert "unusable for histogram" in page
 
@@ -150,6 +150,22 @@ def test_a_picture_that_kills_its_decoder_is_counted_and_the_others_judged(
     found = metrics(tmp_path / "out")
     assert found["rejected"] == {"decoder_crash": 1}
     assert (found["queries"], found["gallery"]) == (10, 19)
+
+
+def test_pictures_beyond_the_limits_are_counted_and_those_just_within_survive_distortion(tmp_path: Path) -> None:
+    images = [picture(n) for n in range(30)]
+    given = ["--models", "histogram", "--resamples", "0", "--robust", "10", "--held_out", "0.4"]
+    tight = ["--pictures.max_bytes", str(max(map(len, images))), "--pictures.max_pixels", str(48 * 48)]
+    for name, limits in (("wide", []), ("tight", tight)):
+        uri = catalogue(tmp_path / "c.parquet", image=images)
+        assert main(["--gallery", uri, *given, *limits, "--report", str(tmp_path / name)]) == 0
+    wide, narrow = (metrics(tmp_path / name)["models"]["histogram"]["robustness"] for name in ("wide", "tight"))
+    assert narrow == wide
+    images[3] += bytes(5_000)
+    images[5] = jpeg(draw(look(0), view=1, size=49))
+    uri = catalogue(tmp_path / "c.parquet", image=images)
+    assert main(["--gallery", uri, *given, *tight, "--report", str(tmp_path / "beyond")]) == 0
+    assert metrics(tmp_path / "beyond")["rejected"] == {"too_large": 1, "too_many_pixels": 1}
 
 
 @pytest.mark.parametrize(

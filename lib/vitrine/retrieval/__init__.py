@@ -15,6 +15,7 @@ from vitrine.index.store import connect_existing
 from vitrine.retrieval import models, results, served
 from vitrine.retrieval.arena import Arena, Census, counted
 from vitrine.retrieval.contest import Contender, Entry, contend
+from vitrine.retrieval.distortions import with_room
 from vitrine.retrieval.labelled import Labelled, harmless, read
 from vitrine.retrieval.pages import TILE_PX, page
 from vitrine.retrieval.spool import Spool
@@ -50,7 +51,8 @@ def _of_models(settings: Settings, stack: ExitStack) -> tuple[Arena, list[Entry]
     """All models are built before any work, so that a wrong name is told at once."""
     wanted = settings.evaluate
     names = wanted.models or [settings.model.weights, models.UNTRAINED, models.HISTOGRAM]
-    entries = [Entry(name, *models.named(settings, name)) for name in dict.fromkeys(names)]
+    roomy = settings.model_copy(update={"pictures": with_room(settings.pictures)})
+    entries = [Entry(name, *models.named(roomy, name)) for name in dict.fromkeys(names)]
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
     queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
@@ -62,7 +64,8 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
     """The gallery is what the alias serves, whatever its pictures are; its own model embeds the queries."""
     wanted = settings.evaluate
     there = served.read(stack.enter_context(connect_existing(settings.milvus)), settings.milvus.alias)
-    embedder = engine_of(there.model_id, settings.model_store_uri, settings.pictures, settings.model.device)
+    limits = with_room(settings.pictures)
+    embedder = engine_of(there.model_id, settings.model_store_uri, limits, settings.model.device)
     thumbnails = Thumbnails(settings.thumbnails.uri) if settings.thumbnails.uri else None
     shown = served.Shown(there, thumbnails, stack.enter_context(closing(Fetcher(settings.pictures))))
     census = Census(wanted.label)
@@ -74,7 +77,10 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
 
 
 def _part(settings: Settings, apart: Work, *, queries: bool) -> Iterator[Labelled]:
-    """The pictures of one side: those of its part, or of its catalogue, or of its share of the products."""
+    """The pictures of one side: those of its part, or of its catalogue, or of its share of the products.
+
+    They are held to the limits here; the models have room for what is made of them.
+    """
     wanted = settings.evaluate
     part = wanted.query_split if queries else wanted.gallery_split
     reading = settings.model_copy(update={"catalog": wanted.queries if queries and wanted.queries else wanted.gallery})
