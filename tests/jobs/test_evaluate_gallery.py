@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -226,26 +227,30 @@ def serve(milvus: Milvus, embedder: Embedder, numbers: Sequence[int]) -> None:
         stated = []
         for n, vector in zip(numbers, vectors, strict=True):
             product = Product(f"p{n}", version=1, title=f"Title {n}", category=f"Look {n % LOOKS}")
-            row, _ = rows.row(product, 0, sha256="00" * 32, uri="", event_us=0, indexed_us=0)
+            row, _ = rows.row(product, 0, sha256=sha256(picture(n)).hexdigest(), uri="", event_us=0, indexed_us=0)
             stated.append({**row, schema.VECTOR: vector})
         store.insert(made.name, stated)
         store.prepare(made.name)
         collections.swap(store, milvus.alias, made.name)
 
 
-def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
-    """What is served is judged exactly as its pictures would be, and its index beside it."""
+def published(place: Path) -> Embedder:
+    """A small model in the store of these work files."""
     weights = resolve(Model(weights="random:5", image_size=32, dim=24))
     publish(weights, str(place / "models"))
-    embedder, _ = named(Settings(work=str(place)), weights.spec.model_id)
+    return named(Settings(work=str(place)), weights.spec.model_id)[0]
+
+
+def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
+    """What is served is judged exactly as its pictures would be, and its index beside it."""
+    embedder = published(place)
     serve(milvus, embedder, range(10, 30))
     queries = catalogue(place / "q.parquet", products=10)
     common = ["--queries", queries, "--robust", "0", "--resamples", "0", "--work", str(place)]
     assert main(["--collection", *given, *common, "--report", str(place / "served")]) == 0
     gallery = catalogue(place / "c.parquet", products=20, first=10)
     assert (
-        main(["--gallery", gallery, "--models", weights.spec.model_id, *common, "--report", str(place / "embedded")])
-        == 0
+        main(["--gallery", gallery, "--models", embedder.model_id, *common, "--report", str(place / "embedded")]) == 0
     )
     (served,), (same,) = (metrics(place / name)["models"].values() for name in ("served", "embedded"))
     assert served["model_id"] == same["model_id"]
@@ -260,6 +265,14 @@ def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
 def test_a_served_collection_is_judged_as_its_pictures_are_and_its_index_beside_it(tmp_path: Path) -> None:
     uri = str(tmp_path / "shop.db")
     judge_collection(Milvus(uri=uri), ["--milvus.uri", uri], tmp_path)
+
+
+def test_a_picture_that_is_served_is_no_answer_to_itself(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    uri, queries = str(tmp_path / "shop.db"), catalogue(tmp_path / "q.parquet", products=6)
+    serve(Milvus(uri=uri), published(tmp_path), range(6))
+    given = ["--collection", "--queries", queries, "--milvus.uri", uri, "--work", str(tmp_path)]
+    assert main([*given, "--label", "product_id"]) == 1
+    assert "no query shares its product_id with another picture in the gallery" in last_line(capsys)
 
 
 def test_a_collection_of_a_real_server_too(on_server: Milvus, tmp_path: Path) -> None:

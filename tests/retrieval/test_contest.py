@@ -79,7 +79,7 @@ def test_unusable_pictures_of_both_sides_are_counted_by_reason(
 def test_the_product_and_its_kind_are_judged_side_by_side(make_arena: MakeArena, histogram: HistogramEmbedder) -> None:
     asked = [labelled("a", "a", "x", data=picture(0))]
     searched = [
-        labelled("a", "a", "x", data=picture(0)),
+        labelled("a", "a", "x", data=picture(0) + b"in another file"),
         labelled("b", "b", "y", data=picture(0)),
         labelled("c", "c", "x", data=picture(5)),
     ]

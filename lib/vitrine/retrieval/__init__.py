@@ -71,7 +71,7 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
     queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
-    gallery = census.side(there.cards(wanted.label), shown)
+    gallery = census.side(there.cards(wanted.label), there.digests(), shown)
     arena = census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery)
     return arena, [Entry(there.collection, embedder, served=there)]
 

@@ -19,8 +19,8 @@ NOTES = (
     """recall@k: the share of queries with their label among the first k answers. precision@k: the share of these k that
     have it. map@r: mean average precision over the first R answers, R being how many have the label (arXiv 2003.08505).
     mrr: one divided by the place of the first that has it.""",
-    """Pictures of the query's own product are not searched, unless the label is the product. Queries whose label
-    nothing else in the gallery has are left out.""",
+    """Pictures of the query's own product are not searched, unless the label is the product: then only those with the
+    query's very bytes are not. Queries whose label nothing else in the gallery has are left out.""",
     """Whiskers and intervals hold 95 % of the means of bootstrap samples; queries of a product are drawn together.""",
     """Distortions: noise of that deviation (of 255), blur of that share of the shorter side, brightness and contrast by
     that factor, JPEG of that quality, rotation by degrees, the middle of that share of each side, a grey square over
