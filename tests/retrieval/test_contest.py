@@ -140,6 +140,22 @@ def test_the_page_shows_models_distortions_and_mistakes_and_escapes_what_comes_f
     assert shown.count("data:image/") == 6 * 3
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["bundled", "/w/spring/weights.safetensors"], ["bundled", "spring/weights"]),
+        (["resnet50:/w/a/weights.pt", "s3://shop/b/weights.pt"], ["a/weights", "b/weights"]),
+        (["/w/a/weights.pt", "/v/a/weights.pt"], ["/w/a/weights.pt", "/v/a/weights.pt"]),
+    ],
+)
+def test_the_page_calls_files_by_directory_and_stem_where_these_tell_them_apart(
+    drawn: Arena, judged: Contender, names: list[str], called: list[str]
+) -> None:
+    shown = page("run", drawn, [replace(judged, name=name) for name in names], facts={}, shrink=SHRINK)
+    assert [one.name for one in shown.contests[0].contestants] == called
+    assert shown.facts == {short: name for name, short in zip(names, called, strict=True) if short != name}
+
+
 def test_of_losses_and_times_the_least_is_best(drawn: Arena, judged: Contender) -> None:
     contests = page("run", drawn, [judged], facts={}, shrink=SHRINK).contests
     losses = [f"Drop of recall@10, {how} distortion" for how in ("mild", "medium", "strong")]
