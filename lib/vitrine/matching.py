@@ -55,7 +55,7 @@ def judge(
     """Rank the whole gallery for each query by cosine, equal ones by place, and judge by each kind of label.
 
     `queries` is (n, dim), `gallery` (m, dim), both with unit rows; a label is a number from 0, or `UNLABELLED`. `own`
-    numbers the products: what is of the query's own product is not searched.
+    numbers what belongs together, such as the pictures of a product: what has the query's number is not searched.
     """
     parts: dict[str, list[dict[str, Figures]]] = {name: [] for name in labels}
     asked: dict[str, list[Numbers]] = {name: [] for name in labels}
@@ -90,7 +90,7 @@ def of_ranks(relevant: NDArray[np.bool_], ks: Sequence[int]) -> dict[str, Figure
 
 
 def answerable(labels: Sides, own: Sides | None) -> NDArray[np.bool_]:
-    """Which of the n queries share their label with a picture of the gallery; with `own`, of another product."""
+    """Which of the n queries share their label with a picture of the gallery; with `own`, of another number."""
     (wanted, there), known = labels, labels[1] != UNLABELLED
     size = 1 + max(int(wanted.max(initial=0)), int(there.max(initial=0)))
     partners = np.bincount(there[known], minlength=size)[wanted]

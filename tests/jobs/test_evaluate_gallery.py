@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def test_corrupt_and_missing_pictures_are_counted_and_the_others_judged(
     assert found["models"]["histogram"]["unusable"]["unsupported_format"] >= 1
     assert found["rejected"]["missing"] >= 1
     printed, page = capsys.readouterr().out, (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert f"pictures without bytes: missing {found['rejected']['missing']}" in printed
+    assert f"rejected pictures: missing {found['rejected']['missing']}" in printed
     assert "unusable for histogram: " in printed
     assert "unusable for histogram" in page
 
@@ -150,6 +151,22 @@ def test_a_picture_that_kills_its_decoder_is_counted_and_the_others_judged(
     found = metrics(tmp_path / "out")
     assert found["rejected"] == {"decoder_crash": 1}
     assert (found["queries"], found["gallery"]) == (10, 19)
+
+
+def test_pictures_beyond_the_limits_are_counted_and_those_just_within_survive_distortion(tmp_path: Path) -> None:
+    images = [picture(n) for n in range(30)]
+    given = ["--models", "histogram", "--resamples", "0", "--robust", "10", "--held_out", "0.4"]
+    tight = ["--pictures.max_bytes", str(max(map(len, images))), "--pictures.max_pixels", str(48 * 48)]
+    for name, limits in (("wide", []), ("tight", tight)):
+        uri = catalogue(tmp_path / "c.parquet", image=images)
+        assert main(["--gallery", uri, *given, *limits, "--report", str(tmp_path / name)]) == 0
+    wide, narrow = (metrics(tmp_path / name)["models"]["histogram"]["robustness"] for name in ("wide", "tight"))
+    assert narrow == wide
+    images[3] += bytes(5_000)
+    images[5] = jpeg(draw(look(0), view=1, size=49))
+    uri = catalogue(tmp_path / "c.parquet", image=images)
+    assert main(["--gallery", uri, *given, *tight, "--report", str(tmp_path / "beyond")]) == 0
+    assert metrics(tmp_path / "beyond")["rejected"] == {"too_large": 1, "too_many_pixels": 1}
 
 
 @pytest.mark.parametrize(
@@ -184,6 +201,7 @@ def test_what_cannot_be_judged_is_one_line_and_exit_code_1(
         (["--gallery", "c", "--collection", "--queries", "q"], "collection takes queries, and neither gallery"),
         (["--collection"], "collection takes queries"),
         (["--collection", "--queries", "q", "--models", "histogram"], "neither gallery nor models"),
+        (["--collection", "--queries", "q", "--gallery_split", "a"], "searched whole: drop gallery_split"),
         (["--queries", "q"], "queries need something to search"),
         (["--gallery", "c", "--held_out", "1"], "held_out"),
         (["--gallery", "c", "--robust", "-1"], "robust"),
@@ -209,37 +227,52 @@ def serve(milvus: Milvus, embedder: Embedder, numbers: Sequence[int]) -> None:
         stated = []
         for n, vector in zip(numbers, vectors, strict=True):
             product = Product(f"p{n}", version=1, title=f"Title {n}", category=f"Look {n % LOOKS}")
-            row, _ = rows.row(product, 0, sha256="00" * 32, uri="", event_us=0, indexed_us=0)
+            row, _ = rows.row(product, 0, sha256=sha256(picture(n)).hexdigest(), uri="", event_us=0, indexed_us=0)
             stated.append({**row, schema.VECTOR: vector})
         store.insert(made.name, stated)
         store.prepare(made.name)
         collections.swap(store, milvus.alias, made.name)
 
 
-def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
-    """What is served is judged exactly as its pictures would be, and its index beside it."""
+def published(place: Path) -> Embedder:
+    """A small model in the store of these work files."""
     weights = resolve(Model(weights="random:5", image_size=32, dim=24))
     publish(weights, str(place / "models"))
-    embedder, _ = named(Settings(work=str(place)), weights.spec.model_id)
+    return named(Settings(work=str(place)), weights.spec.model_id)[0]
+
+
+def judge_collection(milvus: Milvus, given: Sequence[str], place: Path) -> None:
+    """What is served is judged exactly as its pictures would be, and its index beside it."""
+    embedder = published(place)
     serve(milvus, embedder, range(10, 30))
     queries = catalogue(place / "q.parquet", products=10)
     common = ["--queries", queries, "--robust", "0", "--resamples", "0", "--work", str(place)]
     assert main(["--collection", *given, *common, "--report", str(place / "served")]) == 0
     gallery = catalogue(place / "c.parquet", products=20, first=10)
     assert (
-        main(["--gallery", gallery, "--models", weights.spec.model_id, *common, "--report", str(place / "embedded")])
-        == 0
+        main(["--gallery", gallery, "--models", embedder.model_id, *common, "--report", str(place / "embedded")]) == 0
     )
     (served,), (same,) = (metrics(place / name)["models"].values() for name in ("served", "embedded"))
     assert served["model_id"] == same["model_id"]
     assert served["labels"]["category"]["overall"] == pytest.approx(same["labels"]["category"]["overall"], abs=1e-3)
     assert served["speed"]["index_recall@10"] == 1
     assert "index_recall@10" not in same["speed"]
+    part = ["--collection", *given, *common, "--query_split", "validation", "--report", str(place / "part")]
+    assert main(part) == 0
+    assert metrics(place / "part")["queries"] == 4
 
 
 def test_a_served_collection_is_judged_as_its_pictures_are_and_its_index_beside_it(tmp_path: Path) -> None:
     uri = str(tmp_path / "shop.db")
     judge_collection(Milvus(uri=uri), ["--milvus.uri", uri], tmp_path)
+
+
+def test_a_picture_that_is_served_is_no_answer_to_itself(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    uri, queries = str(tmp_path / "shop.db"), catalogue(tmp_path / "q.parquet", products=6)
+    serve(Milvus(uri=uri), published(tmp_path), range(6))
+    given = ["--collection", "--queries", queries, "--milvus.uri", uri, "--work", str(tmp_path)]
+    assert main([*given, "--label", "product_id"]) == 1
+    assert "no query shares its product_id with another picture in the gallery" in last_line(capsys)
 
 
 def test_a_collection_of_a_real_server_too(on_server: Milvus, tmp_path: Path) -> None:

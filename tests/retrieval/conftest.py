@@ -1,9 +1,7 @@
 """Small arenas: drawn pictures with labels, asked and searched by the colour histogram."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +19,10 @@ MakeSpool = Callable[[], Spool]
 
 
 @pytest.fixture
-def make_spool(tmp_path: Path) -> Iterator[MakeSpool]:
+def make_spool() -> Iterator[MakeSpool]:
     """`make_spool()` is an empty place for pictures."""
-    names = itertools.count()
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(Spool(tmp_path / f"pictures-{next(names)}"))
+        yield lambda: stack.enter_context(Spool())
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """Two sides with the same numbers for the same products and classes, and what cannot be judged refused."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.retrieval.builders import labelled
 from tests.retrieval.conftest import MakeArena, MakeSpool
 from vitrine.errors import BadInput
+from vitrine.matching import answerable
 
 
 def test_pictures_come_back_from_the_spool_in_any_order(make_spool: MakeSpool) -> None:
@@ -15,6 +19,14 @@ def test_pictures_come_back_from_the_spool_in_any_order(make_spool: MakeSpool) -
         assert spool.read(0) == b"first"
     assert [spool.read(i) for i in (2, 1, 0)] == [b"third", b"", b"first"]
     assert len(spool) == 3
+
+
+def test_pictures_in_the_spool_are_in_no_directory(
+    make_spool: MakeSpool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make_spool().add(b"first")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_products_and_classes_have_the_same_numbers_on_both_sides(make_arena: MakeArena) -> None:
@@ -47,12 +59,21 @@ def test_drawn_queries_are_some_of_them_in_their_order_with_all_that_is_said_of_
     assert whole.drawn(20, seed=5) is whole
 
 
-def test_the_own_product_is_not_searched_unless_it_is_what_is_looked_for(make_arena: MakeArena) -> None:
-    asked, searched = [labelled("a", "a", "cup")], [labelled("a", "a", "mug"), labelled("b", "b", "cup")]
+def test_the_own_product_is_not_searched_or_where_it_is_looked_for_the_very_picture(make_arena: MakeArena) -> None:
+    asked = [labelled("a", "a", "cup", data=b"front")]
+    searched = [labelled("a", "a", "mug", data=b"back"), labelled("b", "b", "cup", data=b"front")]
     arena = make_arena(asked, searched, columns=["product_id", "kind"])
-    assert arena.own("product_id") is None
-    assert arena.own("kind+product_id") is None
-    assert arena.own("kind") is not None
+    for column, hidden in (("product_id", [False, True]), ("kind+product_id", [False, True]), ("kind", [True, False])):
+        queries, gallery = arena.own(column)
+        assert (gallery == queries).tolist() == hidden
+
+
+def test_a_product_known_by_no_other_picture_than_the_query_is_not_looked_for(make_arena: MakeArena) -> None:
+    served = [labelled(one, one, data=one.encode()) for one in "abc"]
+    with pytest.raises(BadInput, match="no query shares its product_id with another picture in the gallery"):
+        make_arena(served, served, columns=["product_id"])
+    arena = make_arena(served, [*served, labelled("b", "b", data=b"another")], columns=["product_id"])
+    assert answerable(arena.labels("product_id"), arena.own("product_id")).tolist() == [False, True, False]
 
 
 def test_an_empty_side_is_named_with_what_was_rejected(make_arena: MakeArena) -> None:

@@ -34,19 +34,24 @@ def embed(embedder: HistogramEmbedder, arena: Arena) -> Bout:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.booleans())
-def test_neighbours_are_the_best_of_a_whole_sort_without_the_own_product(
+def test_neighbours_are_the_best_of_a_whole_sort_without_the_own_product_or_picture(
     make_arena: MakeArena, data: st.DataObject, exact: bool
 ) -> None:
     products = data.draw(st.tuples(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.just(list("abccddd"))))
+    contents = [data.draw(st.sampled_from([b"x", b"y"])) for _ in products[0]], [b"%c" % one for one in b"zzzxxyz"]
     column = "product_id" if exact else "kind"
     kinds = {"a": "x", "b": "y", "c": "x", "d": "y"}
-    asked, searched = ([labelled(one, one if exact else kinds[one]) for one in side] for side in products)
+    asked, searched = (
+        [labelled(one, one if exact else kinds[one], data=held) for one, held in zip(*side, strict=True)]
+        for side in zip(products, contents, strict=True)
+    )
+    own = contents if exact else products
     arena = make_arena(asked, searched, columns=[column])
     queries = data.draw(arrays(np.float32, (len(asked), 2), elements=whole))
     gallery = data.draw(arrays(np.float32, (len(searched), 2), elements=whole))
     found = bout(arena, queries, gallery).nearest(column, 5).tolist()
     for i, query in enumerate(queries):
-        allowed = [j for j in range(len(gallery)) if exact or products[1][j] != products[0][i]]
+        allowed = [j for j in range(len(gallery)) if own[1][j] != own[0][i]]
         order = sorted(allowed, key=lambda j: (-float(query @ gallery[j]), j))[:5]
         assert found[i] == order + [NOTHING] * (5 - len(order))
 

@@ -79,7 +79,7 @@ def test_unusable_pictures_of_both_sides_are_counted_by_reason(
 def test_the_product_and_its_kind_are_judged_side_by_side(make_arena: MakeArena, histogram: HistogramEmbedder) -> None:
     asked = [labelled("a", "a", "x", data=picture(0))]
     searched = [
-        labelled("a", "a", "x", data=picture(0)),
+        labelled("a", "a", "x", data=picture(0) + b"in another file"),
         labelled("b", "b", "y", data=picture(0)),
         labelled("c", "c", "x", data=picture(5)),
     ]
@@ -138,6 +138,22 @@ def test_the_page_shows_models_distortions_and_mistakes_and_escapes_what_comes_f
     ):
         assert said in shown
     assert shown.count("data:image/") == 6 * 3
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["bundled", "/w/spring/weights.safetensors"], ["bundled", "spring/weights"]),
+        (["resnet50:/w/a/weights.pt", "s3://shop/b/weights.pt"], ["a/weights", "b/weights"]),
+        (["/w/a/weights.pt", "/v/a/weights.pt"], ["/w/a/weights.pt", "/v/a/weights.pt"]),
+    ],
+)
+def test_the_page_calls_files_by_directory_and_stem_where_these_tell_them_apart(
+    drawn: Arena, judged: Contender, names: list[str], called: list[str]
+) -> None:
+    shown = page("run", drawn, [replace(judged, name=name) for name in names], facts={}, shrink=SHRINK)
+    assert [one.name for one in shown.contests[0].contestants] == called
+    assert shown.facts == {short: name for name, short in zip(names, called, strict=True) if short != name}
 
 
 def test_of_losses_and_times_the_least_is_best(drawn: Arena, judged: Contender) -> None:

@@ -12,7 +12,7 @@ from tests.retrieval.builders import picture
 from vitrine.errors import BadRecord
 from vitrine.images import open_upright
 from vitrine.rendering import draw, look
-from vitrine.retrieval.distortions import DISTORTIONS, distorted
+from vitrine.retrieval.distortions import DISTORTIONS, distorted, with_room
 from vitrine.settings import Pictures
 
 LIMITS = Pictures()
@@ -75,6 +75,15 @@ def test_large_pictures_stay_within_the_limits_of_pictures(name: str, strength: 
     large = png(Image.new("RGB", (3_000, 1_500), (9, 99, 9)))
     made = distorted(large, name, strength, LIMITS, seed=1)
     assert len(made) < 6_000_000 < LIMITS.max_bytes
+
+
+def test_limits_that_a_picture_just_keeps_have_room_for_all_that_is_made_of_it() -> None:
+    tight = Pictures(max_bytes=len(PACKSHOT), max_pixels=64 * 64, max_frames=3)
+    for name, strength in WAYS:
+        assert open_upright(distorted(PACKSHOT, name, strength, tight, seed=1), with_room(tight))
+    assert with_room(tight).max_frames == 3
+    wide = Pictures(max_bytes=2 * LIMITS.max_bytes, max_pixels=LIMITS.max_pixels + 1)
+    assert with_room(wide) == wide
 
 
 def test_a_broken_picture_is_a_bad_record() -> None:

@@ -8,6 +8,8 @@ from vitrine.report.page import Contest, Contestant
 ROW_HEIGHT = 22
 NAMES_SHARE = 0.36
 BARS_SHARE = 0.50
+NAME_CHARACTERS = 20
+"""What fits into the share of the names where a plot is least wide."""
 
 
 def plots(contest: Contest) -> str:
@@ -63,10 +65,17 @@ def _plot(contest: Contest, name: str) -> str:
     return element("figure", element("figcaption", words(name)), drawn, class_="plot")
 
 
+def _shortened(name: str) -> str:
+    """The name, without its middle where it would run under the bar."""
+    half = NAME_CHARACTERS // 2
+    return name if len(name) <= NAME_CHARACTERS else f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+
+
 def _bar(contestant: Contestant, name: str, longest: float, *, top: int, kind: str) -> Iterator[str]:
     value = contestant.figures[name]
     middle = str(top + ROW_HEIGHT // 2)
-    yield element("text", text(contestant.name), x="0", y=str(top + 15), class_=f"name {kind}")
+    shown = element("title", text(contestant.name)), text(_shortened(contestant.name))
+    yield element("text", *shown, x="0", y=str(top + 15), class_=f"name {kind}")
     length = f"{BARS_SHARE * max(value, 0.0) / longest:.2%}"
     yield element(
         "rect", class_=kind, x=f"{NAMES_SHARE:.0%}", y=str(top + 5), width=length, height=str(ROW_HEIGHT - 10), rx="2"

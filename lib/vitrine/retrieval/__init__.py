@@ -5,8 +5,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from vitrine import report
 from vitrine.catalog.labels import is_held_out
@@ -17,6 +15,7 @@ from vitrine.index.store import connect_existing
 from vitrine.retrieval import models, results, served
 from vitrine.retrieval.arena import Arena, Census, counted
 from vitrine.retrieval.contest import Contender, Entry, contend
+from vitrine.retrieval.distortions import with_room
 from vitrine.retrieval.labelled import Labelled, harmless, read
 from vitrine.retrieval.pages import TILE_PX, page
 from vitrine.retrieval.spool import Spool
@@ -40,7 +39,9 @@ def evaluate(settings: Settings, run: str, uri: str) -> str:
         arena, entries = (
             _of_collection(settings, stack) if settings.evaluate.collection else _of_models(settings, stack)
         )
-        logger.info("queries=%d gallery=%d rejected=%s", len(arena.queries), len(arena.gallery), dict(arena.rejected))
+        logger.info(
+            "queries=%d gallery=%d rejected=%s", len(arena.queries), len(arena.gallery), counted(arena.rejected)
+        )
         found = [contend(entry, arena, settings.evaluate, settings.pictures) for entry in entries]
         _write(place, run, settings, arena, found)
     return f"{tables(arena, found)}\n{place.path('report.html')}\n"
@@ -50,11 +51,12 @@ def _of_models(settings: Settings, stack: ExitStack) -> tuple[Arena, list[Entry]
     """All models are built before any work, so that a wrong name is told at once."""
     wanted = settings.evaluate
     names = wanted.models or [settings.model.weights, models.UNTRAINED, models.HISTOGRAM]
-    entries = [Entry(name, *models.named(settings, name)) for name in dict.fromkeys(names)]
+    roomy = settings.model_copy(update={"pictures": with_room(settings.pictures)})
+    entries = [Entry(name, *models.named(roomy, name)) for name in dict.fromkeys(names)]
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
-    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
-    gallery = census.take_in(_part(settings, apart, queries=False), _spool(stack))
+    queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
+    gallery = census.take_in(_part(settings, apart, queries=False), stack.enter_context(Spool()))
     return census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery), entries
 
 
@@ -62,23 +64,23 @@ def _of_collection(settings: Settings, stack: ExitStack) -> tuple[Arena, list[En
     """The gallery is what the alias serves, whatever its pictures are; its own model embeds the queries."""
     wanted = settings.evaluate
     there = served.read(stack.enter_context(connect_existing(settings.milvus)), settings.milvus.alias)
-    embedder = engine_of(there.model_id, settings.model_store_uri, settings.pictures, settings.model.device)
+    limits = with_room(settings.pictures)
+    embedder = engine_of(there.model_id, settings.model_store_uri, limits, settings.model.device)
     thumbnails = Thumbnails(settings.thumbnails.uri) if settings.thumbnails.uri else None
     shown = served.Shown(there, thumbnails, stack.enter_context(closing(Fetcher(settings.pictures))))
     census = Census(wanted.label)
     apart = stack.enter_context(Apart(outlived))
-    queries = census.take_in(_part(settings, apart, queries=True), _spool(stack))
-    gallery = census.side(there.cards(wanted.label), shown)
+    queries = census.take_in(_part(settings, apart, queries=True), stack.enter_context(Spool()))
+    gallery = census.side(there.cards(wanted.label), there.digests(), shown)
     arena = census.arena(queries.drawn(wanted.most_queries, seed=wanted.seed), gallery)
     return arena, [Entry(there.collection, embedder, served=there)]
 
 
-def _spool(stack: ExitStack) -> Spool:
-    return stack.enter_context(Spool(Path(stack.enter_context(TemporaryDirectory())) / "pictures"))
-
-
 def _part(settings: Settings, apart: Work, *, queries: bool) -> Iterator[Labelled]:
-    """The pictures of one side: those of its part, or of its catalogue, or of its share of the products."""
+    """The pictures of one side: those of its part, or of its catalogue, or of its share of the products.
+
+    They are held to the limits here; the models have room for what is made of them.
+    """
     wanted = settings.evaluate
     part = wanted.query_split if queries else wanted.gallery_split
     reading = settings.model_copy(update={"catalog": wanted.queries if queries and wanted.queries else wanted.gallery})

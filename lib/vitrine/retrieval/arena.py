@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Protocol
 
 import numpy as np
@@ -28,12 +29,14 @@ class Source(Protocol):
 class Side:
     """Queries or gallery: n pictures, their products and, by label column, their classes, as numbers from 0.
 
-    `rows` says where in the source each one lies; a class is `UNLABELLED` where nothing is said.
+    `rows` says where in the source each one lies; pictures of the same bytes have the same number in `contents`; a
+    class is `UNLABELLED` where nothing is said.
     """
 
     source: Source
     rows: Numbers
     products: Numbers
+    contents: Numbers
     titles: tuple[str, ...]
     labels: Mapping[str, Numbers]
 
@@ -57,6 +60,7 @@ class Side:
             self,
             rows=self.rows[kept],
             products=self.products[kept],
+            contents=self.contents[kept],
             titles=tuple(self.titles[i] for i in kept),
             labels={column: numbers[kept] for column, numbers in self.labels.items()},
         )
@@ -71,12 +75,15 @@ class Arena:
     classes: Mapping[str, Sequence[str]]
     rejected: Mapping[str, int]
 
-    def own(self, column: str) -> Sides | None:
-        """The products of both sides, where what is of the query's own product shall not be searched.
+    def own(self, column: str) -> Sides:
+        """Numbers of both sides: a picture with that of the query is not searched.
 
-        It shall where the label is the product: other pictures of it are what is looked for.
+        They are those of the products; where the label is the product, other pictures of it are what is looked for,
+        and they are those of the pictures' contents.
         """
-        return None if PRODUCT_ID in column.split(JOINED) else (self.queries.products, self.gallery.products)
+        if is_product(column):
+            return self.queries.contents, self.gallery.contents
+        return self.queries.products, self.gallery.products
 
     def labels(self, column: str) -> Sides:
         """The classes of both sides."""
@@ -84,33 +91,36 @@ class Arena:
 
 
 class Census:
-    """Numbers for products and classes, the same on both sides."""
+    """Numbers for products, contents and classes, the same on both sides."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._products: dict[str, int] = {}
+        self._contents: dict[str, int] = {}
         self._classes: dict[str, dict[str, int]] = {column: {} for column in columns}
         self.rejected: Counter[str] = Counter()
 
     def take_in(self, pictures: Iterable[Labelled], spool: Spool) -> Side:
         """The side of these pictures; those without bytes are only counted."""
-        cards = []
+        cards, digests = list[Card](), list[str]()
         for one in pictures:
             if one.reason:
                 self.rejected[one.reason] += 1
             else:
                 spool.add(one.data)
                 cards.append(one.card)
-        return self.side(cards, spool)
+                digests.append(sha256(one.data).hexdigest())
+        return self.side(cards, digests, spool)
 
-    def side(self, cards: Sequence[Card], source: Source) -> Side:
-        """The side of pictures whose bytes are in a source already."""
-        products = [self._products.setdefault(one.product_id, len(self._products)) for one in cards]
+    def side(self, cards: Sequence[Card], digests: Sequence[str], source: Source) -> Side:
+        """The side of pictures that are in a source already; `digests` are the sha256 of their bytes, as hex."""
+        products = np.array([_number(self._products, one.product_id) for one in cards], dtype=np.int64)
+        contents = np.array([_number(self._contents, one) for one in digests], dtype=np.int64)
         labels = {
             column: np.array([_number(names, one.labels[i]) for one in cards], dtype=np.int64)
             for i, (column, names) in enumerate(self._classes.items())
         }
         titles = tuple(one.title or one.product_id for one in cards)
-        return Side(source, np.arange(len(cards)), np.array(products, dtype=np.int64), titles, labels)
+        return Side(source, np.arange(len(cards)), products, contents, titles, labels)
 
     def arena(self, queries: Side, gallery: Side) -> Arena:
         """Both sides together.
@@ -134,10 +144,15 @@ def _check(arena: Arena, column: str) -> None:
     if np.count_nonzero(known != UNLABELLED) < 2:
         raise BadInput(f"the gallery has fewer than two classes of {column}: every answer would be right, or none")
     if not answerable(arena.labels(column), arena.own(column)).any():
+        other = "another picture" if is_product(column) else "a picture of another product"
         raise BadInput(
-            f"no query shares its {column} with a picture of another product in the gallery: "
-            "choose another label or another split"
+            f"no query shares its {column} with {other} in the gallery: choose another label or another split"
         )
+
+
+def is_product(column: str) -> bool:
+    """Whether the label is the product itself."""
+    return PRODUCT_ID in column.split(JOINED)
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -27,10 +27,9 @@ class Bout:
         """The classes of both sides, by row."""
         return self._there(self.arena.labels(column))
 
-    def own(self, column: str) -> Sides | None:
+    def own(self, column: str) -> Sides:
         """See `Arena.own`, by row."""
-        products = self.arena.own(column)
-        return self._there(products) if products else None
+        return self._there(self.arena.own(column))
 
     def answerable(self, column: str) -> NDArray[np.bool_]:
         """Which rows of the queries have a right answer."""
@@ -39,9 +38,10 @@ class Bout:
     def nearest(self, column: str, k: int) -> Numbers:
         """(n, k) rows of the gallery with the highest cosines that are searched, best first, then `NOTHING`."""
         own = self.own(column)
-        most = int(np.unique(own[1], return_counts=True)[1].max(initial=0)) if own else 0
+        shared = own[1][np.isin(own[1], own[0])]
+        most = int(np.unique(shared, return_counts=True)[1].max(initial=0))
         found = exact_neighbours(self.queries.vectors, self.gallery.vectors, k + most)
-        hidden = own[1][found] == own[0][:, np.newaxis] if own else np.zeros(found.shape, np.bool_)
+        hidden = own[1][found] == own[0][:, np.newaxis]
         order = np.argsort(hidden, axis=1, kind="stable")[:, :k]
         shown = np.where(np.take_along_axis(hidden, order, axis=1), NOTHING, np.take_along_axis(found, order, axis=1))
         return np.pad(shown, ((0, 0), (0, k - shown.shape[1])), constant_values=NOTHING)

@@ -13,7 +13,7 @@ from vitrine.embedding import Embedder
 from vitrine.errors import BadInput
 from vitrine.matching import Judged, Numbers
 from vitrine.quality import exact_neighbours
-from vitrine.retrieval.arena import Arena, Side, counted
+from vitrine.retrieval.arena import Arena, Side, counted, is_product
 from vitrine.retrieval.bout import Bout
 from vitrine.retrieval.mistakes import Mistake, mistakes
 from vitrine.retrieval.robustness import Robustness, robustness
@@ -126,8 +126,8 @@ def _check(name: str, bout: Bout, unusable: Mapping[str, int]) -> None:
 def _scores(bout: Bout, wanted: Evaluate) -> dict[str, Score]:
     """The gallery is ranked once for all columns by which the same of it is searched."""
     judged: dict[str, Judged] = {}
-    for all_is_searched in (False, True):
-        columns = [column for column in bout.arena.classes if (bout.own(column) is None) == all_is_searched]
+    for of_product in (False, True):
+        columns = [column for column in bout.arena.classes if is_product(column) == of_product]
         if columns:
             judged |= matching.judge(
                 bout.queries.vectors,

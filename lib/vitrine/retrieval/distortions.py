@@ -10,6 +10,7 @@ from vitrine.images import open_upright
 from vitrine.settings import Pictures
 
 _LONGEST = 1_024
+_LARGEST = Pictures()
 Change = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
 
@@ -81,8 +82,20 @@ DISTORTIONS: Mapping[str, tuple[Change, tuple[float, float, float]]] = {
 """What is done, and its strengths: deviation of 255; share of the shorter side; factor; quality; degrees; share."""
 
 
+def with_room(limits: Pictures) -> Pictures:
+    """The same limits, in bytes and pixels at least so wide that all that `distorted` makes is within them."""
+    return limits.model_copy(
+        update={
+            "max_bytes": max(limits.max_bytes, _LARGEST.max_bytes),
+            "max_pixels": max(limits.max_pixels, _LARGEST.max_pixels),
+        }
+    )
+
+
 def distorted(data: bytes, name: str, strength: float, limits: Pictures, *, seed: int) -> bytes:
     """The picture with that distortion, its longer side at most 1,024 pixels, in a format that loses nothing else.
+
+    `limits` are those of the picture; what is made of it may be larger, see `with_room`.
 
     Raises:
         BadRecord: the picture cannot be used.

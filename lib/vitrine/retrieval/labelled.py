@@ -12,7 +12,7 @@ from vitrine.images.apart import Work
 from vitrine.product import Product, Reason
 from vitrine.settings import Pictures, Settings
 
-_FATAL = (Reason.DECODER_CRASH, Reason.DECODE_TIMEOUT)
+_FOR_NO_MODEL = (Reason.DECODER_CRASH, Reason.DECODE_TIMEOUT, Reason.TOO_LARGE, Reason.TOO_MANY_PIXELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def read(settings: Settings, columns: Sequence[str], split: str) -> Iterator[Lab
 
 
 def harmless(one: Labelled, limits: Pictures, outlived: Work) -> Labelled:
-    """The same, but without its bytes where `outlived` says that they end a decoder or take it too long."""
+    """The same, without its bytes where `outlived` finds them too large, or that they end or hold up a decoder."""
     try:
         outlived(one.data, limits)
     except BadRecord as error:
-        if error.reason in _FATAL:
+        if error.reason in _FOR_NO_MODEL:
             return replace(one, data=b"", reason=error.reason)
     return one
 

@@ -1,6 +1,8 @@
 """Figures as the page shows them: models side by side, hard classes, and mistakes with their pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -19,8 +21,8 @@ NOTES = (
     """recall@k: the share of queries with their label among the first k answers. precision@k: the share of these k that
     have it. map@r: mean average precision over the first R answers, R being how many have the label (arXiv 2003.08505).
     mrr: one divided by the place of the first that has it.""",
-    """Pictures of the query's own product are not searched, unless the label is the product. Queries whose label
-    nothing else in the gallery has are left out.""",
+    """Pictures of the query's own product are not searched, unless the label is the product: then only those with the
+    query's very bytes are not. Queries whose label nothing else in the gallery has are left out.""",
     """Whiskers and intervals hold 95 % of the means of bootstrap samples; queries of a product are drawn together.""",
     """Distortions: noise of that deviation (of 255), blur of that share of the shorter side, brightness and contrast by
     that factor, JPEG of that quality, rotation by degrees, the middle of that share of each side, a grey square over
@@ -34,12 +36,14 @@ def page(run: str, arena: Arena, contenders: Sequence[Contender], *, facts: Mapp
 
     `shrink` makes a picture's bytes those of a tile, or raises BadRecord.
     """
+    called = _called([one.name for one in contenders])
+    contenders = [replace(one, name=called[one.name]) for one in contenders]
     first = contenders[0]
     column = next(iter(arena.classes))
     return Page(
         title=f"Retrieval {run}",
         summary=_summary(arena, contenders, column),
-        facts={**facts, **_unusable(contenders)},
+        facts={**facts, **_whole(called), **_unusable(contenders)},
         contests=(
             *(_overall(contenders, name) for name in arena.classes),
             *_hardest(arena, first, column),
@@ -51,6 +55,18 @@ def page(run: str, arena: Arena, contenders: Sequence[Contender], *, facts: Mapp
         rejects_by_reason=arena.rejected,
         notes=(*NOTES, *dict.fromkeys(one.notice for one in contenders if one.notice)),
     )
+
+
+def _called(names: Sequence[str]) -> dict[str, str]:
+    """By name what the page calls a model: of a file its directory and stem, where these tell the models apart."""
+    paths = {name: PurePosixPath(name) for name in names}
+    short = {name: f"{path.parent.name}/{path.stem}" if "/" in name else name for name, path in paths.items()}
+    return short if len({*short.values()}) == len(short) else {name: name for name in names}
+
+
+def _whole(called: Mapping[str, str]) -> dict[str, str]:
+    """The names that the page does not call by all of it, by what it does."""
+    return {short: name for name, short in called.items() if short != name}
 
 
 def _summary(arena: Arena, contenders: Sequence[Contender], column: str) -> str:

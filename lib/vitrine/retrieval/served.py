@@ -50,6 +50,10 @@ class Served:
                 raise BadInput(f"no row of collection {self.collection} says {column}: set --label to what it has")
         return found
 
+    def digests(self) -> list[str]:
+        """The sha256 of each row's picture, as hex."""
+        return [str(row[schema.IMAGE_SHA256]) for row in self.rows]
+
     def search(self, query: Vectors) -> list[str]:
         """The ten pictures that the index finds for a (dim,) vector, best first."""
         (found,) = self.store.search(self.collection, query[np.newaxis], K, fields=[schema.IMAGE_ID])

@@ -1,16 +1,15 @@
 """Bytes of pictures kept on disk while one model after the other sees them."""
 
-from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
 
 class Spool:
-    """Bytes kept in a file by the order in which they came; gone with the `with` block."""
+    """Bytes kept by the order in which they came, in a file without a name: no end of the process leaves it behind."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("w+b")
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 (closed with the spool)
         self._ends = [0]
 
     def __len__(self) -> int:
@@ -34,4 +33,3 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._path.unlink(missing_ok=True)

@@ -60,9 +60,9 @@ def _speed(contenders: Sequence[Contender]) -> str:
 
 
 def _unusable(arena: Arena, contenders: Sequence[Contender]) -> list[str]:
-    """Lines on pictures that could not be read, or embedded, where there are any."""
+    """Lines on pictures that no model saw, or that one could not embed, where there are any."""
     parts = [
-        ("pictures without bytes", arena.rejected),
+        ("rejected pictures", arena.rejected),
         *((f"unusable for {one.name}", one.unusable) for one in contenders),
     ]
     return [f"{what}: {counted(reasons)}" for what, reasons in parts if reasons]

@@ -75,6 +75,8 @@ class Evaluate(Section):
             raise ValueError(
                 "collection takes queries, and neither gallery nor models: it is searched with its own model"
             )
+        if self.collection and self.gallery_split:
+            raise ValueError("a collection is searched whole: drop gallery_split")
         if self.queries and not (self.gallery or self.collection):
             raise ValueError("queries need something to search: give gallery, or collection")
         if self.gallery and not self.queries and bool(self.gallery_split) != bool(self.query_split):
