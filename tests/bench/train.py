@@ -62,16 +62,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as place, trainer_in(Path(place), arguments) as trainer:
         pictures, drawn = trainer.next_batch()
-
-        def network() -> None:
-            trainer.network.train()
-            trainer.network(pictures).square().mean().backward()
-
-        ways: dict[str, Callable[[], object]] = {
-            NETWORK: network,
-            LEARNING: lambda: trainer.learn(pictures, drawn),
-            LOOP: trainer.advance,
-        }
+        ways = ways_of(trainer, pictures, drawn)
         for step in ways.values():
             step()
         rounds = [
@@ -93,6 +84,16 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         },
         "aim": AIM,
     }
+
+
+def ways_of(trainer: Any, pictures: Any, drawn: Any) -> dict[str, Callable[[], object]]:
+    """One step of each way: passes of the network alone, learning from the same batch, and the whole loop."""
+
+    def network() -> None:
+        trainer.network.train()
+        trainer.network(pictures).square().mean().backward()
+
+    return {NETWORK: network, LEARNING: lambda: trainer.learn(pictures, drawn), LOOP: trainer.advance}
 
 
 @contextmanager

@@ -6,8 +6,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from deploy.train import draw
+from deploy.train import draw, wild
 from vitrine import flags
+from vitrine.catalog.labels import is_held_out
+from vitrine.rendering import write_demo_catalog
+from vitrine.settings import Settings
+from vitrine.vision.decode import decode
 from vitrine.vision.training import process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,3 +40,16 @@ def test_a_shop_is_drawn_to_learn_from(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "argv", ["draw", str(tmp_path), "12"])
     draw.main()
     assert pq.ParquetFile(tmp_path / "catalog.parquet").metadata.num_rows == 12
+
+
+def test_packshots_met_in_the_wild_are_of_products_held_out_and_keep_their_ids(tmp_path: Path) -> None:
+    shop = write_demo_catalog(tmp_path, products=60, broken=0)
+    lesson = {"name": "shop", "catalog": [str(shop.path)], "labels": ["category"], "packshots": True, "held_out": 0.4}
+    settings = Settings.model_validate({"work": str(tmp_path), "train": {"lessons": [lesson], "side": 48}})
+    n = wild.write(settings, "shop", 10, tmp_path / "wild.parquet")
+    found = pq.read_table(tmp_path / "wild.parquet").to_pylist()
+    assert n == len(found) == 10
+    assert all(is_held_out(one["product_id"], 0.4) for one in found)
+    originals = {one["product_id"]: one["image"] for one in pq.read_table(shop.path).to_pylist()}
+    assert all(one["image"] != originals[one["product_id"]] for one in found)
+    assert {decode(one["image"], settings.pictures).shape for one in found} == {(3, wild.SIZE, wild.SIZE)}

@@ -56,7 +56,7 @@ def test_a_view_that_is_the_picture_finds_it(trainer: Trainer, monkeypatch: pyte
     def plain(task: Task, rows: "np.ndarray", tasks: "list[Task]", size: int) -> torch.Tensor:
         return torch.stack([fit(one, size) for one in centre_squares(task.pack, rows)])
 
-    monkeypatch.setattr("vitrine.vision.training.validation._met", plain)
+    monkeypatch.setattr("vitrine.vision.training.validation.met", plain)
     found = validate(trainer.average, trainer.tasks, 32)
     assert found["drawn view recall@1"] == 1.0
 

@@ -156,6 +156,12 @@ def read(place: Path, name: str) -> Pack:
     )
 
 
+def product_ids(pack: Pack) -> list[str]:
+    """The product of each picture by its id, in the order of the pictures."""
+    ids: list[str] = pq.read_table(Path(pack.place) / _ROWS, columns=["product_id"])["product_id"].to_pylist()
+    return ids
+
+
 def _mapped(path: Path, shape: tuple[int, ...]) -> Bytes:
     return np.memmap(path, np.uint8, "r", shape=shape) if shape[0] else np.empty(shape, np.uint8)
 

@@ -86,12 +86,15 @@ def _judged(
         same = {"product_id": (pack.products[asked], pack.products[every])}
         yield "product_id", judge(queries, vectors, same, ks=KS, own=(asked, every))["product_id"].means()
     if task.packshots or task.same:
-        met = embed(network, _met(task, asked, tasks, size))
-        yield "view", judge(met, vectors, {"view": (asked, every)}, ks=KS)["view"].means()
+        found = embed(network, met(task, asked, tasks, size))
+        yield "view", judge(found, vectors, {"view": (asked, every)}, ks=KS)["view"].means()
 
 
-def _met(task: Task, rows: NDArray[np.int64], tasks: Sequence[Task], size: int) -> Tensor:
-    """Views of held-out pictures, packshots before held-out pictures of other catalogues: always the same."""
+def met(task: Task, rows: NDArray[np.int64], tasks: Sequence[Task], size: int) -> Tensor:
+    """(n, 3, size, size) uint8 views of held-out pictures, as customers might meet them: always the same.
+
+    Packshots stand before held-out pictures of the catalogues that may be behind them.
+    """
     squares = Squares(
         torch.from_numpy(task.pack.pictures[rows]), torch.from_numpy(task.pack.boxes[rows]), packshots=task.packshots
     )

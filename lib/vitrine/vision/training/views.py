@@ -126,7 +126,7 @@ def _photometric() -> nn.Module:
         [
             v2.ColorJitter(brightness=0.35, contrast=0.35, saturation=0.3),
             v2.RandomGrayscale(0.03),
-            v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], 0.2),
+            v2.RandomApply([v2.GaussianBlur(13, (0.3, 3.0))], 0.2),
             v2.RandomApply([_Jpeg()], 0.25),
             v2.RandomApply([_Noise()], 0.15),
         ]
@@ -144,7 +144,7 @@ class _Jpeg(nn.Module):
 
 class _Noise(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
-        noise = torch.randn(pictures.shape) * float(torch.rand(()) * 20)
+        noise = torch.randn(pictures.shape) * float(torch.rand(()) * 40)
         return (pictures + noise).round_().clamp_(0, 255).to(torch.uint8)
 
 
