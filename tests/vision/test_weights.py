@@ -19,8 +19,9 @@ from vitrine.errors import BadInput, BadSettings
 from vitrine.settings import Model
 from vitrine.vision import weights
 from vitrine.vision.backbone import random_tensors
+from vitrine.vision.metadata import LONGEST_NOTICE
 from vitrine.vision.training import shipping
-from vitrine.vision.weights import LONGEST_NOTICE, Weights, bundled_bytes, digest, resolve
+from vitrine.vision.weights import Weights, bundled_bytes, digest, resolve
 
 State = dict[str, Tensor]
 V1 = "resnet18-f37072fd.pth"  # torchvision's file of resnet18's IMAGENET1K_V1

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import math
 import socket
 from collections.abc import Iterator, Mapping
@@ -31,14 +30,13 @@ from vitrine.vision.backbone import (
     has_embedding,
     random_tensors,
 )
+from vitrine.vision.metadata import metadata, notice
 from vitrine.vision.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Triple
 
 _SEED_DIGITS = 18  # what torch takes
 _CONNECT_S = 20.0
 _INCEPTION = (0.5, 0.5, 0.5)  # what torchvision's inception_v3 turns ImageNet's normalisation into (transform_input)
 
-LONGEST_NOTICE = 2_000
-"""Characters of a notice that are kept."""
 BUNDLED = "resnet18_vitrine.safetensors"
 BUNDLED_NOTICE = (
     "bundled weights: part of their training pictures come from ImageNet, whose terms are for research; "
@@ -82,7 +80,7 @@ def _source(model: Model) -> _Source:
     kind, _, rest = model.weights.partition(":")
     if model.weights == "bundled":
         data = bundled_bytes()
-        return _Source(safetensors.torch.load(data), _metadata(data), "bundled", BUNDLED_NOTICE)
+        return _Source(safetensors.torch.load(data), metadata(data), "bundled", BUNDLED_NOTICE)
     if kind == "random":
         if not (rest.isascii() and rest.isdigit() and len(rest) <= _SEED_DIGITS):
             raise BadSettings(f"model.weights {model.weights!r}: write random:SEED with a whole number")
@@ -108,8 +106,8 @@ def _from_file(path: Path, sha256: str | None) -> _Source:
         raise BadInput(f"model.weights {path} has sha256 {found}, not {sha256}: it is another file or was changed")
     try:
         if path.suffix == ".safetensors":
-            facts = _metadata(data)
-            return _Source(safetensors.torch.load(data), facts, str(path), _notice(facts))
+            facts = metadata(data)
+            return _Source(safetensors.torch.load(data), facts, str(path), notice(facts))
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the loaders raise many types on hostile files
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
@@ -174,28 +172,6 @@ def _connect_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _notice(facts: Mapping[str, Any]) -> str:
-    """What a file says that people must know of it, as one line that a terminal can show."""
-    words = "".join(one if one.isprintable() else " " for one in str(facts.get("notice", "")))
-    return " ".join(words.split())[:LONGEST_NOTICE]
-
-
-def _metadata(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    texts = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    facts = {name: json.loads(texts[name]) for name in ("mean", "std", "input_size", "resize_size") if name in texts}
-    if "resize_size" in facts:
-        facts["resize"] = facts.pop("resize_size")
-    if "notice" in texts:
-        facts["notice"] = texts["notice"]
-    if "arch" in texts:
-        facts["backbone"] = texts["arch"].rpartition(".")[2]
-    for pooling in ("gem", "average"):
-        if texts.get("pooling", "").startswith(pooling):
-            facts["pooling"] = pooling
-    return facts
 
 
 def _spec(model: Model, source: _Source) -> ModelSpec:

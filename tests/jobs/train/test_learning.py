@@ -170,7 +170,7 @@ def score(shares: dict[str, float]) -> float:
     return sum(first) / len(first)
 
 
-def test_packs_alone_are_made_where_that_is_wanted_and_then_learned_from(
+def test_packs_alone_are_made_and_then_learned_from(
     train: Train, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     assert train("--pack-only") == 0
@@ -184,7 +184,7 @@ def test_packs_alone_are_made_where_that_is_wanted_and_then_learned_from(
     assert report(packs, "packed")["data"]["mine"]["catalog"] == [place]
 
 
-def test_terms_of_what_training_begins_with_are_kept_beside_its_own(
+def test_terms_of_what_it_begins_with_are_kept_beside_its_own(
     train: Train, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     assert train("--model.weights=bundled", "--steps=1", "--licence=mine alone") == 0
