@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,12 @@ class Trainer:
     def learning_rate(self) -> float:
         """That of the next step."""
         return learning_rate(self.step, self.course.steps, self.course.peak)
+
+    def objectives(self) -> Iterator[tuple[Task, str, Objective]]:
+        """The loss of each label column of each task."""
+        for task in self.tasks:
+            for column in task.objectives:
+                yield task, column, cast(Objective, self._objectives[_key(task, column)])
 
     def advance(self) -> dict[str, float]:
         """Do one step; returns the losses by name.

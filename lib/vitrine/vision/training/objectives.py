@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from pytorch_metric_learning import distances, losses, miners
 from torch import Tensor, nn
 
@@ -26,6 +27,28 @@ class Objective(nn.Module):
         vectors, classes = vectors[known], classes[known]
         mined = self._miner(vectors, classes) if self._miner else None
         found: Tensor = self.loss(vectors, classes, mined)
+        return found
+
+    @property
+    def has_centres(self) -> bool:
+        """Whether each class has a centre, which is trained."""
+        return self._centres() is not None
+
+    def begin_at(self, directions: Tensor) -> None:
+        """Turn the centres into these directions, (classes, dim); rows of zeros change nothing."""
+        centres = self._centres()
+        assert centres is not None, "asked only where has_centres"
+        wanted = nn.functional.normalize(directions.to(centres)) * centres.norm(dim=1).mean()
+        with torch.no_grad():
+            centres.copy_(torch.where(directions.to(centres).norm(dim=1, keepdim=True) > 0, wanted, centres))
+
+    def _centres(self) -> Tensor | None:
+        """(classes, dim), a view of the loss's own parameter."""
+        found: Tensor | None = None
+        if isinstance(self.loss, losses.ProxyAnchorLoss):
+            found = self.loss.proxies
+        elif isinstance(self.loss, losses.NormalizedSoftmaxLoss | losses.ArcFaceLoss):
+            found = self.loss.W.t()
         return found
 
 
