@@ -76,8 +76,8 @@ def tab_to(page: Page, wanted: str) -> None:
 
 def test_a_picture_is_searched_with_and_cropped_by_keyboard(visit, shop):
     page = visit()
-    tab_to(page, "#file")
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser() as chooser:  # before the way there: the browser is told of it without an answer
+        tab_to(page, "#file")
         page.keyboard.press("Space")
     chooser.value.set_files(shop.photo)
     expect(page.locator("#answer-title")).to_be_focused()
