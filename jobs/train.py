@@ -103,7 +103,7 @@ def finished(settings: Settings, trained: Trained, packs: Sequence[Pack], *, beg
     size, tensors, dim = process.course_of(settings, spec).last_size, dict(trained.tensors), settings.train.whiten
     if dim:
         tensors = shipping.whiten(tensors, spec, packs, image_size=size, dim=dim, seed=settings.train.seed)
-    terms = "" if begun.origin.startswith("random:") else begun.notice
+    terms = "" if begun.untrained else begun.notice
     notice = "; ".join(filter(None, (settings.train.licence, terms)))
     return shipping.shipped(tensors, spec, image_size=size, origin=origin, notice=notice)
 

@@ -1,5 +1,6 @@
 """The words of the shop: products, the keys of their pictures, versions, and reasons of rejection."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -74,6 +75,11 @@ def check_product_id(product_id: str | None) -> str:
     if size_bytes > MAX_PRODUCT_ID_BYTES:
         raise BadRecord(Reason.ID_TOO_LONG, f"{size_bytes} bytes, at most {MAX_PRODUCT_ID_BYTES}")
     return product_id
+
+
+def counted(reasons: Mapping[str, int]) -> str:
+    """Reasons and how often they came, for people."""
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())) or "none"
 
 
 def image_id(product_id: str, position: int) -> str:

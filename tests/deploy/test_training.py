@@ -9,6 +9,7 @@ import pytest
 from deploy.train import draw, wild
 from vitrine import flags
 from vitrine.catalog.labels import is_held_out
+from vitrine.errors import BadSettings
 from vitrine.rendering import write_demo_catalog
 from vitrine.settings import Settings
 from vitrine.vision.decode import decode
@@ -49,6 +50,8 @@ def test_packshots_met_in_the_wild_are_of_products_held_out_and_keep_their_ids(t
     n = wild.write(settings, "shop", 10, tmp_path / "wild.parquet")
     found = pq.read_table(tmp_path / "wild.parquet").to_pylist()
     assert n == len(found) == 10
+    with pytest.raises(BadSettings, match="there is no lesson shops: name one of shop"):
+        wild.write(settings, "shops", 10, tmp_path / "wild.parquet")
     assert all(is_held_out(one["product_id"], 0.4) for one in found)
     originals = {data for one in pq.read_table(shop.path).to_pylist() for data in one["images"] or ()}
     assert not originals & {one["image"] for one in found}

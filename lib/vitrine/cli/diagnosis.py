@@ -111,7 +111,7 @@ def _weights(settings: Settings) -> Iterator[Finding]:
     if weights.origin == "bundled":
         licence = resources.files("vitrine.vision").joinpath("bundled", "LICENSE.weights.md")
         yield Finding("licence", licence.is_file(), f"{weights.notice} ({licence})")
-    elif weights.origin.startswith("random:"):
+    elif weights.untrained:
         yield Finding("weights", False, weights.notice, "name trained weights")
     elif weights.notice:
         yield Finding("licence", True, weights.notice)

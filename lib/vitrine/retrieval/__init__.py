@@ -12,8 +12,9 @@ from vitrine.fetch import Fetcher
 from vitrine.images import outlived
 from vitrine.images.apart import Apart, Work
 from vitrine.index.store import connect_existing
+from vitrine.product import counted
 from vitrine.retrieval import models, results, served
-from vitrine.retrieval.arena import Arena, Census, counted
+from vitrine.retrieval.arena import Arena, Census
 from vitrine.retrieval.contest import Contender, Entry, contend
 from vitrine.retrieval.distortions import with_room
 from vitrine.retrieval.labelled import Labelled, harmless, read

@@ -11,6 +11,7 @@ import numpy as np
 from vitrine.catalog.labels import JOINED
 from vitrine.errors import BadInput
 from vitrine.matching import UNLABELLED, Numbers, Sides, answerable
+from vitrine.product import counted
 from vitrine.retrieval.labelled import Card, Labelled
 from vitrine.retrieval.spool import Spool
 
@@ -153,11 +154,6 @@ def _check(arena: Arena, column: str) -> None:
 def is_product(column: str) -> bool:
     """Whether the label is the product itself."""
     return PRODUCT_ID in column.split(JOINED)
-
-
-def counted(reasons: Mapping[str, int]) -> str:
-    """Reasons and how often they came, for people."""
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())) or "none"
 
 
 def _number(names: dict[str, int], value: str) -> int:

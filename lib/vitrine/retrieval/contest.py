@@ -12,8 +12,9 @@ from vitrine import matching, ranking
 from vitrine.embedding import Embedder
 from vitrine.errors import BadInput
 from vitrine.matching import Judged, Numbers
+from vitrine.product import counted
 from vitrine.quality import exact_neighbours
-from vitrine.retrieval.arena import Arena, Side, counted, is_product
+from vitrine.retrieval.arena import Arena, Side, is_product
 from vitrine.retrieval.bout import Bout
 from vitrine.retrieval.mistakes import Mistake, mistakes
 from vitrine.retrieval.robustness import Robustness, robustness

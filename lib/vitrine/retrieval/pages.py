@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from vitrine.errors import BadRecord
+from vitrine.product import counted
 from vitrine.report import Contest, Contestant, Neighbours, Page, Tile
-from vitrine.retrieval.arena import Arena, Side, counted
+from vitrine.retrieval.arena import Arena, Side
 from vitrine.retrieval.contest import LEAST_FOR_INTERVAL, Contender
 from vitrine.retrieval.mistakes import Mistake
 from vitrine.retrieval.robustness import Robustness

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from vitrine.retrieval.arena import Arena, counted
+from vitrine.product import counted
+from vitrine.retrieval.arena import Arena
 from vitrine.retrieval.contest import Contender, Score
 from vitrine.retrieval.timing import Latency
 

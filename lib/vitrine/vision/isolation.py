@@ -29,10 +29,7 @@ class DecodingProcess:
             BadRecord: as `decode`, `decoder_crash` (decoding ends its process), or `decode_timeout`.
             Unavailable: the process itself has ended, which no picture can bring about.
         """
-        answer = bytearray(self._apart(data, limits))
-        height, width = SIZE.unpack_from(answer)
-        pixels = np.frombuffer(answer, np.uint8, offset=SIZE.size)
-        return torch.from_numpy(pixels.reshape(height, width, 3)).permute(2, 0, 1)
+        return unpacked(self._apart(data, limits))
 
     def __enter__(self) -> "DecodingProcess":
         return self
@@ -41,6 +38,13 @@ class DecodingProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._apart.__exit__(kind, error, trace)
+
+
+def unpacked(answer: bytes) -> torch.Tensor:
+    """(3, height, width) uint8 of what `decoded` or `vitrine.images.pixels` gives."""
+    height, width = SIZE.unpack_from(answer)
+    rows = np.frombuffer(bytearray(answer), np.uint8, offset=SIZE.size)
+    return torch.from_numpy(rows.reshape(height, width, 3)).permute(2, 0, 1)
 
 
 def decoded(data: bytes, limits: Pictures) -> bytes:

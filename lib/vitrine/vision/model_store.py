@@ -29,9 +29,7 @@ def publish(weights: Weights, store: str, *, training: Mapping[str, object] | No
     if there and training is None:
         return
     if not there:
-        of = weights.tensors.items()
-        tensors = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in of}
-        place.write(_TENSORS, safetensors.torch.save(tensors))
+        place.write(_TENSORS, _file_of(weights.tensors))
     facts = {
         "model_id": weights.spec.model_id,
         "spec": asdict(weights.spec),
@@ -40,6 +38,11 @@ def publish(weights: Weights, store: str, *, training: Mapping[str, object] | No
         **({"training": training} if training else {}),
     }
     place.write(_FACTS, json.dumps(facts, indent=2, sort_keys=True).encode())
+
+
+def _file_of(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    whole = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    return bytes(safetensors.torch.save(whole))
 
 
 def find(model_id: str, store: str | None) -> Weights:

@@ -30,7 +30,7 @@ from vitrine.vision.backbone import (
     has_embedding,
     random_tensors,
 )
-from vitrine.vision.metadata import metadata, notice
+from vitrine.vision.metadata import metadata
 from vitrine.vision.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Triple
 
 _SEED_DIGITS = 18  # what torch takes
@@ -52,6 +52,11 @@ class Weights:
     tensors: Mapping[str, Tensor]
     origin: str
     notice: str = ""
+
+    @property
+    def untrained(self) -> bool:
+        """Whether they are numbers drawn by chance."""
+        return self.origin.startswith("random:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def _from_file(path: Path, sha256: str | None) -> _Source:
     try:
         if path.suffix == ".safetensors":
             facts = metadata(data)
-            return _Source(safetensors.torch.load(data), facts, str(path), notice(facts))
+            return _Source(safetensors.torch.load(data), facts, str(path), facts.get("notice", ""))
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the loaders raise many types on hostile files
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]

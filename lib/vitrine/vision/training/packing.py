@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from vitrine import catalog
 from vitrine.catalog.labels import is_held_out, label
 from vitrine.errors import BadInput
 from vitrine.fetch import Fetcher
-from vitrine.images import SIZE, pixels
+from vitrine.images import pixels
 from vitrine.images.apart import Apart
-from vitrine.product import Product
+from vitrine.product import Product, counted
 from vitrine.settings import Lesson, Settings
 from vitrine.telemetry import progress
+from vitrine.vision.isolation import unpacked
 from vitrine.vision.training import pack
 from vitrine.vision.training.pack import Kind, Pack, Row
 from vitrine.vision.training.sampling import Indices
@@ -79,15 +79,10 @@ def _home_of(lesson: Lesson, settings: Settings, place: Path) -> tuple[Path, boo
             closing(Fetcher(pictures)) as web,
             Apart(pixels) as apart,
         ):
-            pack.write(home, _rows(lesson, plan, web, shown.advance), kind, lambda data: _tensor(apart(data, pictures)))
+            pack.write(
+                home, _rows(lesson, plan, web, shown.advance), kind, lambda data: unpacked(apart(data, pictures))
+            )
     return home, made
-
-
-def _tensor(upright: bytes) -> torch.Tensor:
-    """(3, height, width) uint8 of what `vitrine.images.pixels` gives."""
-    height, width = SIZE.unpack_from(upright)
-    rows = np.frombuffer(bytearray(upright), np.uint8, offset=SIZE.size)
-    return torch.from_numpy(rows.reshape(height, width, 3)).permute(2, 0, 1)
 
 
 def _rows(lesson: Lesson, plan: catalog.Plan, web: Fetcher, advance: Callable[[], None]) -> Iterator[Row]:
@@ -112,7 +107,7 @@ def _is_held_out(lesson: Lesson, product: Product) -> bool:
 
 
 def _check(found: Pack, lesson: Lesson, most: float) -> None:
-    where, told, bad = _where(lesson), _told(found), sum(found.rejected.values())
+    where, told, bad = _where(lesson), counted(found.rejected), sum(found.rejected.values())
     if bad > most * (bad + len(found)):
         raise BadInput(
             f"{where}: {bad} pictures of {bad + len(found)} cannot be used, more than max_reject_ratio {most:g}: {told}"
@@ -143,7 +138,8 @@ def _check_label(found: Pack, name: str, where: str) -> None:
 def remarks(found: Pack, lesson: Lesson) -> Iterator[str]:
     """What people should know of a pack before it is learned from, a line each."""
     if found.rejected:
-        yield f"{_where(lesson)}: pictures that cannot be used: {_told(found)}; delete {found.place} to try them again"
+        told = counted(found.rejected)
+        yield f"{_where(lesson)}: pictures that cannot be used: {told}; delete {found.place} to try them again"
     for name in lesson.labels:
         learned = found.labels[name][~found.held_out]
         counts = np.unique(learned[learned >= 0], return_counts=True)[1]
@@ -153,10 +149,6 @@ def remarks(found: Pack, lesson: Lesson) -> Iterator[str]:
 
 def _where(lesson: Lesson) -> str:
     return ", ".join(lesson.catalog) or lesson.pack
-
-
-def _told(found: Pack) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(found.rejected.items())) or "none"
 
 
 def _can_be_asked(asked: Indices, classes: Indices, *, by_product: bool) -> bool:

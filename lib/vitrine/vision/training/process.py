@@ -14,6 +14,7 @@ from vitrine.storage import directory
 from vitrine.telemetry import configure_logging
 from vitrine.vision.backbone import LEAST_SIZE, POOLED_DIM
 from vitrine.vision.spec import ModelSpec
+from vitrine.vision.training.checkpoints import CHECKPOINT
 from vitrine.vision.training.imprinting import imprint
 from vitrine.vision.training.loop import Trainer
 from vitrine.vision.training.network import TrainedNetwork, arithmetic
@@ -140,7 +141,7 @@ def run(settings: Settings, name: str) -> Trained:
         torch.manual_seed(course.seed)
         network = TrainedNetwork(begun, dtype)
         trainer = Trainer(network, tasks, course, group, loaders=_loaders(wanted.loaders, group))
-        if not begun.origin.startswith("random:"):
+        if not begun.untrained and not place.exists(CHECKPOINT):
             imprint(trainer)
         pace = Pace(wanted.validate_every, wanted.checkpoint_s, wanted.patience)
         return train(trainer, pace, place, _decided(begun, course, tasks, pace, processes=group.size, dtype=dtype))
