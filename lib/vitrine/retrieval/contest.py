@@ -31,7 +31,7 @@ Intervals = Mapping[str, tuple[float, float]]
 ALWAYS_AT = (1, 5)
 """Lengths at which answers are judged whatever else is asked for."""
 LEAST_FOR_INTERVAL = 5
-"""Queries of a class below which its interval would say nothing."""
+"""Products, of all queries or of those of a class, below which an interval would say nothing."""
 TIMED_K = 10
 
 
@@ -137,17 +137,28 @@ def _scores(bout: Bout, wanted: Evaluate) -> dict[str, Score]:
                 ks=sorted({*ALWAYS_AT, *wanted.k}),
                 own=bout.own(columns[0]),
             )
-    products = bout.arena.queries.products[bout.queries.places]
-    return {column: _score(judged[column], products, wanted) for column in bout.arena.classes}
+    products = bout.arena.queries.products
+    return {
+        column: _score(_with_misses(judged[column], bout, column), products, wanted) for column in bout.arena.classes
+    }
+
+
+def _with_misses(judged: Judged, bout: Bout, column: str) -> Judged:
+    """By places in the arena: a query that has an answer there, but no vector of it or of itself, has found nothing."""
+    arena, asked = bout.arena, bout.queries.places[judged.asked]
+    missed = np.setdiff1d(np.flatnonzero(matching.answerable(arena.labels(column), arena.own(column))), asked)
+    figures = {name: np.append(values, np.zeros(len(missed))) for name, values in judged.figures.items()}
+    places = np.append(asked, missed)
+    return Judged(figures, places, arena.labels(column)[0][places], len(arena.queries) - len(places))
 
 
 def _score(judged: Judged, products: Numbers, wanted: Evaluate) -> Score:
     """All queries of a product are drawn together: its pictures are alike, and say little more than one of them."""
 
     def intervals(rows: Numbers) -> Intervals:
-        if not wanted.resamples or len(rows) < LEAST_FOR_INTERVAL:
+        drawn, groups = np.unique(products[judged.asked[rows]], return_inverse=True)
+        if not wanted.resamples or len(drawn) < LEAST_FOR_INTERVAL:
             return {}
-        groups = np.unique(products[judged.asked[rows]], return_inverse=True)[1]
         values = {name: figures[rows] for name, figures in judged.figures.items()}
         return ranking.interval(values, groups, resamples=wanted.resamples, seed=wanted.seed)
 
