@@ -26,7 +26,9 @@ from vitrine.settings import Settings
 from vitrine.storage import Directory, directory, require_writable
 from vitrine.telemetry import configure_logging
 from vitrine.vision import model_store
-from vitrine.vision.training import packing, process, shipping, validation
+from vitrine.vision.engine import device_of
+from vitrine.vision.metadata import LONGEST_NOTICE
+from vitrine.vision.training import manners, packing, process, shipping, validation
 from vitrine.vision.training.checkpoints import Validation
 from vitrine.vision.training.pack import Pack
 from vitrine.vision.training.running import Trained
@@ -44,14 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(settings: Settings) -> Weights | None:
     """Do the whole job; returns the weights that it has published, None where only packs are wanted."""
+    if settings.train.polite:
+        manners.step_back()
+        manners.give_way()
     run = settings.run or f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
     settings = settings.model_copy(update={"work": anywhere(settings.work)})
     home = directory(settings.under_work("training", run))
-    if home.local is None:
-        raise BadSettings("work: training keeps its pictures on a disk of this machine, name a directory")
+    process.place_of_packs(settings)
     place = require_writable(anywhere(settings.report or home.path("report")), "report")
     begun = process.beginning_of(settings)
     process.require_no_stray(settings)
+    terms_of(settings, begun)
+    device_of(None, settings.model.device)
     with lock.held(home, "lock", f"training {run}"):
         packs = process.packs_of(settings)  # before several processes look for them
         remark(settings, packs)
@@ -103,9 +109,23 @@ def finished(settings: Settings, trained: Trained, packs: Sequence[Pack], *, beg
     size, tensors, dim = process.course_of(settings, spec).last_size, dict(trained.tensors), settings.train.whiten
     if dim:
         tensors = shipping.whiten(tensors, spec, packs, image_size=size, dim=dim, seed=settings.train.seed)
-    terms = "" if begun.untrained else begun.notice
-    notice = "; ".join(filter(None, (settings.train.licence, terms)))
-    return shipping.shipped(tensors, spec, image_size=size, origin=origin, notice=notice)
+    return shipping.shipped(tensors, spec, image_size=size, origin=origin, notice=terms_of(settings, begun))
+
+
+def terms_of(settings: Settings, begun: Weights) -> str:
+    """What people must know of the weights: the terms of what training begins with, then `train.licence`.
+
+    Raises:
+        BadSettings: it is longer than what a file of weights says of itself.
+    """
+    inherited, own = "" if begun.untrained else begun.notice, " ".join(settings.train.licence.split())
+    known = f"; {own}; " in f"; {inherited}; "
+    notice = inherited if known else "; ".join(filter(None, (inherited, own)))
+    if len(notice) > LONGEST_NOTICE:
+        raise BadSettings(
+            f"train.licence: {len(notice):,} characters with what it began with, at most {LONGEST_NOTICE:,}"
+        )
+    return notice
 
 
 def facts_of(settings: Settings, weights: Weights, trained: Trained, packs: Sequence[Pack]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Train(Section):
     validate_every: int = Field(default=500, ge=1)
     """Steps between two validations."""
     patience: int = Field(default=10, ge=1)
-    """Validations without a better one after which training ends early."""
+    """Validations at the last of `sizes` without a better one after which training ends early."""
     checkpoint_s: float = Field(default=120.0, ge=0)
     """Seconds between two checkpoints: what a kill costs at most."""
     loaders: int | None = Field(default=None, ge=0, le=256)
@@ -106,6 +106,8 @@ class Train(Section):
     """Processes of this machine that train together, started by Spark's TorchDistributor; with GPUs one for each."""
     whiten: int | None = Field(default=None, ge=2)
     """Dimension of a PCA whitening, fitted on training pictures and saved with the model; none by default."""
+    polite: bool = False
+    """Give way: the lowest priority, and no step or validation begins while `make bench` measures on this machine."""
     pack_only: bool = False
     """Only decode the pictures into packs, say where these lie, and end: to train on another machine."""
     licence: str = ""

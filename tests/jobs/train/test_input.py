@@ -6,6 +6,7 @@ import pytest
 
 from jobs.train import main
 from tests.jobs.train.conftest import Train
+from vitrine.rendering import DemoCatalog
 from vitrine.settings import Model
 from vitrine.vision.training import checkpoints, shipping
 from vitrine.vision.weights import resolve
@@ -27,6 +28,8 @@ WRONG = {
     "whitening to more": (["--whiten=1000"], 2, "more than the model's dimension 512"),
     "whitening with too few pictures": (["--whiten=300"], 2, "whiten 300 wants more pictures than that"),
     "a dimension that is not there": (["--model.dim=600"], 2, "model.dim 600 is more than the 512 that resnet18 gives"),
+    "no such GPU": (["--model.device=cuda:7"], 1, "torch sees no cuda:7 here: set model.device=cpu"),
+    "too long a licence": ([f"--licence={'so ' * 700}"], 2, "characters with what it began with, at most 2,000"),
     "a rate that explodes": (["--learning-rate=1e30", "--steps=20"], 1, "is not finite: lower train.learning_rate"),
 }
 
@@ -91,6 +94,19 @@ def test_two_runs_of_one_name_do_not_meet(
     assert "is being worked on by" in capfd.readouterr().err
 
 
+def test_lessons_in_another_order_are_another_training(
+    shop: DemoCatalog, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Their order draws the pictures and numbers the classes' momentum."""
+    config, lesson = tmp_path / "two.toml", f'catalog = ["{shop.path}"]\nlabels = ["category"]\nside = 32\n'
+    flags = ("--steps=1", "--batch-size=8", "--sizes=32", "--model.weights=random:1", "--run=two")
+    for names, code in (("ab", 0), ("ba", 1)):
+        config.write_text("".join(f'[[train.lessons]]\nname = "{name}"\n{lesson}' for name in names))
+        assert main([f"--config={config}", f"--work={tmp_path}", *flags]) == code
+    told = 'was made with lessons = [["a", "category"], ["b", "category"]], not [["b", "category"], ["a", "category"]]'
+    assert told in capfd.readouterr().err
+
+
 LESSON = """
 [[train.lessons]]
 name = "mine"
@@ -98,6 +114,7 @@ labels = ["category"]
 """
 LESSONS = {
     "beside a catalogue": ("", ["--catalog=x.parquet"], "there is a catalog and there are train.lessons"),
+    "and columns for all": ("", ["--columns.title=name"], "columns: there are train.lessons, each says its own"),
     "and labels for all": ("", ["--labels=brand"], "train.labels: there are train.lessons, each says its own"),
     "with a weight of nothing": ("weights = { categori = 0.5 }", [], "categori has a loss or a weight"),
     "from nowhere": ('pack = "there"', [], "give either a catalog or a pack"),

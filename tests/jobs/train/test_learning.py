@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from jobs.train import main
+from jobs.train import main, terms_of
 from tests.jobs.train.conftest import SMALL, Train, arguments, report
 from vitrine.errors import BadInput
 from vitrine.rendering import DemoCatalog, draw, gif, jpeg, look
-from vitrine.settings import Model
+from vitrine.settings import Model, Settings
 from vitrine.vision.model_store import find
 from vitrine.vision.training import checkpoints
 from vitrine.vision.weights import resolve
@@ -165,6 +165,15 @@ def test_training_ends_early_where_it_no_longer_gets_better(
     assert len(found["validations"]) == found["best_step"] + 3
 
 
+def test_validations_while_pictures_are_small_do_not_end_it(
+    train: Train, packs: Path, request: pytest.FixtureRequest
+) -> None:
+    flags = ("--steps=9", "--validate-every=1", "--patience=2", "--learning-rate=1e-9", "--average=0.999")
+    assert train(*flags, "--sizes", "32", "40") == 0
+    found = report(packs, request.node.name)
+    assert found["steps"] == min(9, max(found["best_step"], 5) + 2)
+
+
 def score(shares: dict[str, float]) -> float:
     first = [value for name, value in shares.items() if name.endswith("recall@1")]
     return sum(first) / len(first)
@@ -184,6 +193,11 @@ def test_packs_alone_are_made_and_then_learned_from(
     assert report(packs, "packed")["data"]["mine"]["catalog"] == [place]
 
 
+def test_a_work_directory_may_be_given_as_an_address(shop: DemoCatalog, tmp_path: Path) -> None:
+    assert main([*arguments(shop, tmp_path, "there", "--pack-only"), f"--work=file://{tmp_path}"]) == 0
+    assert len([*(tmp_path / "training" / "packs").glob("catalog-*")]) == 1
+
+
 def test_terms_of_what_it_begins_with_are_kept_beside_its_own(
     train: Train, packs: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
@@ -192,7 +206,11 @@ def test_terms_of_what_it_begins_with_are_kept_beside_its_own(
     file = packs / "training" / request.node.name / "report" / "weights.safetensors"
     for notice in (found["licence"], find(found["model_id"], str(packs / "models")).notice,
                    resolve(Model(weights=str(file))).notice):  # fmt: skip
-        assert notice.startswith("mine alone; bundled weights: ")
+        assert notice.startswith("bundled weights: ")
+        assert notice.endswith("; mine alone")
+    begun = resolve(Model(weights=str(file)))
+    assert terms_of(Settings.model_validate({"train": {"licence": "mine alone"}}), begun) == found["licence"]
+    assert terms_of(Settings.model_validate({"train": {"licence": "mine"}}), begun) == f"{found['licence']}; mine"
 
 
 def test_help_tells_every_setting_of_training(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,9 +69,9 @@ def test_an_error_in_the_processes_is_one_line_of_the_job(run: Run) -> None:
 @pytest.mark.timeout(3_000)
 def test_two_processes_learn_as_well_as_one(run: Run, tmp_path: Path) -> None:
     """Within the interval of five seeds of one process, bootstrapped over the seeds and over the queries of each."""
-    looks = [one for one in map(look, range(2_000)) if one.colour.name in {"red", "blue", "green", "yellow"}][:240]
+    looks = [one for one in map(look, range(8_000)) if one.colour.name in {"red", "blue", "green", "yellow"}][:1_200]
     images, colours = [jpeg(draw(one, size=48)) for one in looks], [one.colour.name for one in looks]
-    ids, catalog = [f"p{number:03}" for number in range(len(looks))], tmp_path / "coloured.parquet"
+    ids, catalog = [f"p{number:04}" for number in range(len(looks))], tmp_path / "coloured.parquet"
     pq.write_table(pa.table({"product_id": ids, "image": images, "colour": colours}), catalog)
     flags = (f"--catalog={catalog}", *COLOURS)
     alone = [run(f"seed{seed}", *flags, f"--seed={seed}") for seed in range(5)]

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from vitrine.errors import BadSettings
 from vitrine.settings import Model
 from vitrine.vision.backbone import LEAST_SIZE, Network, check_tensors, random_tensors
 from vitrine.vision.training.network import TrainedNetwork, arithmetic, pooled
-from vitrine.vision.training.shipping import shipped
+from vitrine.vision.training.shipping import file_of, shipped
 from vitrine.vision.weights import Weights, resolve
 
 
@@ -93,13 +94,29 @@ def test_shipped_weights_are_halves_for_the_last_size() -> None:
     assert (found.origin, found.notice) == ("here", "CC0")
 
 
+def test_the_same_weights_give_the_same_file() -> None:
+    weights = replace(begun("resnet18"), notice="mind this")
+    file = file_of(weights)
+    assert all(file_of(weights) == file for _ in range(4))
+    header = json.loads(file[8 : 8 + int.from_bytes(file[:8], "little")])
+    assert [*header] == sorted(header)
+    assert [*header["__metadata__"]] == sorted(header["__metadata__"])
+
+
 def test_precision_is_what_was_asked_for() -> None:
     cpu = torch.device("cpu")
     assert arithmetic("fp32", cpu) is torch.float32
     assert arithmetic("bf16", cpu) is torch.bfloat16
-    assert arithmetic("auto", cpu) in (torch.float32, torch.bfloat16)
     with pytest.raises(BadSettings, match="fp16 is for embedding"):
         arithmetic("fp16", cpu)
+
+
+@pytest.mark.parametrize(("made_for", "taken"), [("bf16", torch.bfloat16), ("fp16", torch.float32)])
+def test_bf16_is_taken_where_the_machine_is_made_for_it(
+    monkeypatch: pytest.MonkeyPatch, made_for: str, taken: torch.dtype
+) -> None:
+    monkeypatch.setattr("vitrine.vision.training.network.reduced_precision", lambda _: made_for)
+    assert arithmetic("auto", torch.device("cpu")) is taken
 
 
 def test_random_weights_of_a_backbone_load_whole() -> None:

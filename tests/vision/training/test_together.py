@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import torch.multiprocessing
 from torch import nn
 
 from deploy.local import ports
+from vitrine.errors import VitrineError
+from vitrine.settings import Settings
+from vitrine.vision.training.process import attempt
 from vitrine.vision.training.together import joined
 
 SEED_OF_WEIGHTS = 5
@@ -61,6 +65,26 @@ def test_two_processes_move_as_one_does_on_their_joined_batch(
         assert torch.equal(found["unused"], torch.zeros(2))  # type: ignore[arg-type]
         assert found["told"] == 3.0
         assert found["leads"] is (rank == 0)
+
+
+@pytest.mark.parametrize(
+    ("rank", "said", "ends"),
+    [
+        ("0", "gloo/pair.cc: Connection closed by peer", RuntimeError),
+        ("1", "gloo/pair.cc: Connection closed by peer", None),
+        ("1", "out of memory", RuntimeError),
+    ],
+)
+def test_where_the_leading_process_has_ended_another_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, rank: str, said: str, ends: type[Exception] | None
+) -> None:
+    def run(*_: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("vitrine.vision.training.process.run", run)
+    monkeypatch.setenv("RANK", rank)
+    with pytest.raises(ends) if ends else nullcontext():
+        assert isinstance(attempt(Settings().model_dump_json(), "it"), VitrineError)
 
 
 def test_a_process_without_torchrun_is_alone() -> None:

@@ -1,5 +1,6 @@
 """What one process of a training does, from its settings to trained tensors."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,9 +23,11 @@ from vitrine.vision.training.pack import Pack
 from vitrine.vision.training.packing import packed
 from vitrine.vision.training.running import Pace, Trained, train
 from vitrine.vision.training.task import Course, Task
-from vitrine.vision.training.together import Group, joined
+from vitrine.vision.training.together import Group, is_leading, joined
 from vitrine.vision.training.views import Look
 from vitrine.vision.weights import Weights, resolve
+
+logger = logging.getLogger(__name__)
 
 _LOADERS = 8
 _OF_ONE = {"labels", "split", "held_out", "packshots", "same"}
@@ -56,9 +59,10 @@ def require_no_stray(settings: Settings) -> None:
     Raises:
         BadSettings: something was, and would not be heeded.
     """
-    stray = _OF_ONE & settings.train.model_fields_set
+    stray = {f"train.{name}" for name in _OF_ONE & settings.train.model_fields_set}
+    stray |= {"columns"} & settings.model_fields_set
     if settings.train.lessons and stray:
-        raise BadSettings(f"train.{min(stray)}: there are train.lessons, each says its own")
+        raise BadSettings(f"{min(stray)}: there are train.lessons, each says its own")
 
 
 def beginning_of(settings: Settings) -> Weights:
@@ -76,9 +80,25 @@ def beginning_of(settings: Settings) -> Weights:
     return replace(found, spec=replace(found.spec, head="linear", dim=dim, pooling=pooling))
 
 
+def place_of_packs(settings: Settings) -> Path:
+    """Where packs are kept.
+
+    Raises:
+        BadSettings: that is no directory of this machine.
+    """
+    place = directory(settings.under_work("training", "packs")).local
+    if place is None:
+        raise BadSettings("work: training keeps its pictures on a disk of this machine, name a directory")
+    return place
+
+
 def packs_of(settings: Settings) -> list[Pack]:
-    """The packs of all lessons; those that are not there yet are made."""
-    place = Path(settings.under_work("training", "packs"))
+    """The packs of all lessons; those that are not there yet are made.
+
+    Raises:
+        BadSettings, BadInput: what `place_of_packs` and `vitrine.vision.training.packing.packed` raise.
+    """
+    place = place_of_packs(settings)
     return [packed(lesson, settings, place) for lesson in lessons_of(settings)]
 
 
@@ -143,7 +163,7 @@ def run(settings: Settings, name: str) -> Trained:
         trainer = Trainer(network, tasks, course, group, loaders=_loaders(wanted.loaders, group))
         if not begun.untrained and not place.exists(CHECKPOINT):
             imprint(trainer)
-        pace = Pace(wanted.validate_every, wanted.checkpoint_s, wanted.patience)
+        pace = Pace(wanted.validate_every, wanted.checkpoint_s, wanted.patience, polite=wanted.polite)
         return train(trainer, pace, place, _decided(begun, course, tasks, pace, processes=group.size, dtype=dtype))
 
 
@@ -154,6 +174,11 @@ def attempt(settings_json: str, name: str) -> Trained | VitrineError:
         return run(Settings.model_validate_json(settings_json), name)
     except VitrineError as error:
         return error
+    except RuntimeError as error:
+        if is_leading() or "gloo" not in str(error):
+            raise
+        logger.warning("this process ends, since another has: %s", error)
+        return VitrineError("a process of the training has ended")
 
 
 def _loaders(wanted: int | None, group: Group) -> int:
@@ -165,7 +190,10 @@ def _loaders(wanted: int | None, group: Group) -> int:
 def _decided(
     begun: Weights, course: Course, tasks: Sequence[Task], pace: Pace, *, processes: int, dtype: torch.dtype
 ) -> Mapping[str, Any]:
-    """All that decides the steps of a run, and which weights are kept, by what people call it."""
+    """All that decides the steps of a run, and which weights are kept, by what people call it.
+
+    The order of lessons and labels is a part of it: it decides what is drawn, and whose momentum is whose.
+    """
     of_tasks = {
         f"{task.pack.name} {name}": value
         for task in tasks
@@ -183,6 +211,7 @@ def _decided(
         "weights": begun.spec.model_id,
         "processes": processes,
         "precision": str(dtype).removeprefix("torch."),
+        "lessons": [[task.pack.name, *task.objectives] for task in tasks],
         "validate_every": pace.validate_every,
         "patience": pace.patience,
     }

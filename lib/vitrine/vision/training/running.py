@@ -13,6 +13,7 @@ from vitrine.telemetry import Progress, progress
 from vitrine.vision.training import checkpoints
 from vitrine.vision.training.checkpoints import Checkpoint, Validation
 from vitrine.vision.training.loop import Trainer
+from vitrine.vision.training.manners import give_way
 from vitrine.vision.training.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -20,11 +21,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a run validates, saves and gives up: steps, seconds, and validations without a better one."""
+    """When a run validates, saves and gives up: steps, seconds, and validations without a better one.
+
+    A `polite` one waits while benchmarks run.
+    """
 
     validate_every: int
     checkpoint_s: float
     patience: int
+    polite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,15 @@ class _Run:
         return Trained(self._best, self._validations, self._trainer.step, self._seconds)
 
     def _advance(self) -> None:
+        self._give_way()
         began_s = time.monotonic()
         losses = self._trainer.advance()
         self._seconds += time.monotonic() - began_s
         self._losses = (*self._losses, sum(losses.values()) / len(losses))
+
+    def _give_way(self) -> None:
+        if self._pace.polite:
+            give_way()
 
     def _is_due(self) -> bool:
         step = self._trainer.step
@@ -107,6 +117,7 @@ class _Run:
 
     def _validate(self) -> None:
         """Judge the weights; what the leading process finds decides for all whether they go on."""
+        self._give_way()
         trainer = self._trainer
         shares = validate(trainer.average, trainer.tasks, trainer.course.last_size) if self._leads else {}
         loss = sum(self._losses) / len(self._losses) if self._losses else 0.0
@@ -122,8 +133,10 @@ class _Run:
             logger.info("validation step=%d loss=%.3f score=%.4f %s", found.step, loss, score, told)
 
     def _has_stalled(self) -> bool:
-        best = max(range(len(self._validations)), key=lambda i: self._validations[i].score)
-        return len(self._validations) - 1 - best >= self._pace.patience
+        """Judged is at the last size: what was learned at smaller ones may be worse, and does not count."""
+        course, best = self._trainer.course, max(self._validations, key=lambda one: one.score)
+        later = [one.step for one in self._validations if one.step > best.step]
+        return sum(course.size(step - 1) == course.last_size for step in later) >= self._pace.patience
 
     def _save(self) -> None:
         state = self._trainer.state()

@@ -54,7 +54,10 @@ def judged(weights: Weights, tasks: Sequence[Task]) -> dict[str, float]:
 
 
 def file_of(weights: Weights) -> bytes:
-    """The safetensors file that `--model.weights FILE` takes; it says of itself what the tensors do not."""
+    """The safetensors file that `--model.weights FILE` takes; it says of itself what the tensors do not.
+
+    The same weights always give the same bytes.
+    """
     spec = weights.spec
     facts = {
         "arch": f"torchvision.{spec.backbone}",
@@ -70,7 +73,15 @@ def file_of(weights: Weights) -> bytes:
             )
         },
     }
-    return bytes(safetensors.torch.save(dict(weights.tensors), facts))
+    return _in_order(safetensors.torch.save(dict(weights.tensors), facts))
+
+
+def _in_order(file: bytes) -> bytes:
+    """The same with a sorted header: what is no tensor stands there in any order."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + file[8 + length :]
 
 
 def sample_of(packs: Sequence[Pack]) -> list[int]:

@@ -95,14 +95,20 @@ def met(task: Task, rows: NDArray[np.int64], tasks: Sequence[Task], size: int) -
 
     Packshots stand before held-out pictures of the catalogues that may be behind them.
     """
-    squares = Squares(
-        torch.from_numpy(task.pack.pictures[rows]), torch.from_numpy(task.pack.boxes[rows]), packshots=task.packshots
-    )
+    look = PACKSHOT_MET if task.packshots else PHOTO_MET
     behind = [torch.empty(0, 3, size, size, dtype=torch.uint8)]
     behind += [_held_out(other, size) for other in tasks if other.backdrops]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return views(squares, torch.cat(behind), size, PACKSHOT_MET if task.packshots else PHOTO_MET)
+        seen = [views(some, torch.cat(behind), size, look) for some in _parts(task, rows)]
+    return torch.cat(seen)
+
+
+def _parts(task: Task, rows: Indices) -> Iterator[Squares]:
+    """A batch at a time: large squares take room."""
+    for some in np.split(rows, range(BATCH, len(rows), BATCH)):
+        pictures, boxes = torch.from_numpy(task.pack.pictures[some]), torch.from_numpy(task.pack.boxes[some])
+        yield Squares(pictures, boxes, packshots=task.packshots)
 
 
 def _held_out(task: Task, size: int) -> Tensor:

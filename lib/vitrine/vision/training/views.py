@@ -55,7 +55,9 @@ def views(squares: Squares, backdrops: Tensor, size: int, look: Look) -> Tensor:
     colours = _covered(colours, backdrops, look)
     pictures = colours.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
     changed = _photometric()
-    return torch.cat([changed(part) for part in torch.split(pictures, GROUP)])
+    for some in torch.split(torch.randperm(len(pictures)), GROUP):  # in no order: pictures of a class stand together
+        pictures[some] = changed(pictures[some])
+    return pictures
 
 
 def _seen(squares: Squares, size: int, look: Look) -> Tensor:
