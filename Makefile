@@ -1,9 +1,10 @@
 # Every target sets itself up first; with the pins unchanged that takes no time.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stream demo-serve stack stack-down test test-all check bench bench-serve dist pins clean
+.PHONY: help setup demo demo-stream demo-serve stack stack-down test test-all check bench bench-serve weights dist pins clean
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -rs --durations=15 --numprocesses 2 --dist loadgroup
+QUIETLY := flock --close "$${TMPDIR:-/tmp}/vitrine-bench.lock"
 SPEAK = @printf 'make %s: %s\n' '$@'
 
 help: ## show this list
@@ -48,15 +49,23 @@ test-all: check ## check, then every test this machine can run (up to an hour)
 
 bench: setup ## measure pictures, rows, clickstream, training and listing events per second, saved in bench-results/ (about 55 minutes)
 	$(SPEAK) 'pictures by stage, rows into Milvus, co-occurrence, training, the stream (about 55 minutes)'
-	@$(RUN) tests/bench/run.py
-	@$(RUN) tests/bench/load.py
-	@$(RUN) tests/bench/cooccurrence.py
-	@$(RUN) tests/bench/train.py
-	@$(RUN) tests/bench/stream.py
+	@$(QUIETLY) $(RUN) tests/bench/run.py
+	@$(QUIETLY) $(RUN) tests/bench/load.py
+	@$(QUIETLY) $(RUN) tests/bench/cooccurrence.py
+	@$(QUIETLY) $(RUN) tests/bench/train.py
+	@$(QUIETLY) $(RUN) tests/bench/stream.py
 
 bench-serve: setup ## measure the service: answers per second and their times, saved in bench-results/ (about 30 minutes)
 	$(SPEAK) 'the service under 1, 8 and 32 callers (about 30 minutes)'
-	@$(RUN) tests/bench/serve.py
+	@$(QUIETLY) $(RUN) tests/bench/serve.py
+
+weights: setup ## repeat the second and third stage of the bundled weights, politely (about 4 hours; goes on where it was stopped)
+	$(SPEAK) 'the second and the third stage of the bundled weights, and their mean (about 4 hours on two cores)'
+	@$(RUN) -m deploy.train.draw .vitrine/drawn
+	@$(RUN) jobs/train.py --config deploy/train/second.toml --run second
+	@$(RUN) jobs/train.py --config deploy/train/third.toml --run third
+	@$(RUN) -m deploy.train.mix .vitrine/training/resnet18_vitrine.safetensors 0.6=.vitrine/training/third/report/weights.safetensors \
+	    0.2=.vitrine/training/second/report/weights.safetensors 0.2=../shared/weights/resnet18_vitrine.safetensors
 
 dist: setup ## build the wheel, and the zip of it for spark-submit --py-files, into dist/ (seconds)
 	$(SPEAK) 'the wheel, and its zip for spark-submit --py-files (seconds)'

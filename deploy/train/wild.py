@@ -29,7 +29,7 @@ def main() -> int:
     """Write the queries; packs that are not there yet are made. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the Parquet file")
-    parser.add_argument("--config", default="deploy/train/bundled.toml", help="settings of the training")
+    parser.add_argument("--config", default="deploy/train/second.toml", help="settings of the training")
     parser.add_argument("--lesson", default="fashion", help="whose products (default fashion)")
     parser.add_argument("--products", type=int, default=1_000, help="how many at most (default 1,000)")
     given = parser.parse_args()
