@@ -88,7 +88,7 @@ def test_the_bundled_weights_say_what_they_are() -> None:
     spec = bundled.spec
     assert (spec.backbone, spec.image_size, spec.resize, spec.dim) == ("resnet18", 96, 96, 256)
     assert (spec.pooling, spec.head, spec.projection) == ("average", "linear", None)
-    assert spec.model_id == "806f9f02b98a"
+    assert spec.model_id == "114fe8d70785"
     assert "LICENSE.weights.md" in bundled.notice
 
 
