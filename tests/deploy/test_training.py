@@ -66,7 +66,7 @@ def run_mix(*arguments: str) -> int:
         return mix.main()
 
 
-def test_folders_of_pictures_become_a_catalogue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_of_pictures_become_a_catalogue(tmp_path: Path) -> None:
     shelf, out = tmp_path / "food" / "fruit", tmp_path / "out.parquet"
     shelf.mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("no picture")

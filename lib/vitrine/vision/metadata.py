@@ -12,8 +12,7 @@ def metadata(data: bytes) -> dict[str, Any]:
 
     The notice, which people must know, is one line that a terminal can show.
     """
-    length = int.from_bytes(data[:8], "little")
-    texts = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    texts = header_of(data)[0].get("__metadata__", {})
     facts = {name: json.loads(texts[name]) for name in ("mean", "std", "input_size", "resize_size") if name in texts}
     if "resize_size" in facts:
         facts["resize"] = facts.pop("resize_size")
@@ -25,6 +24,12 @@ def metadata(data: bytes) -> dict[str, Any]:
         if texts.get("pooling", "").startswith(pooling):
             facts["pooling"] = pooling
     return facts
+
+
+def header_of(data: bytes) -> tuple[dict[str, Any], int]:
+    """A safetensors file's header, and where the bytes of its tensors begin."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), end
 
 
 def _line(text: str) -> str:

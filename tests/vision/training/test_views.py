@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_views(pack: Pack) -> None:
     assert (first.shape, first.dtype) == ((12, 3, 32, 32), torch.uint8)
 
 
-def test_pictures_that_stand_together_are_not_in_one_light(pack: Pack) -> None:
+def test_pictures_that_stand_together_are_not_in_one_light() -> None:
     """Pictures of a class do, and would be found by their light."""
     pictures, boxes = torch.full((32, 32, 32, 4), 90, dtype=torch.uint8), torch.tensor([[0, 0, 32, 32]] * 32)
     squares = Squares(pictures, boxes, packshots=False)

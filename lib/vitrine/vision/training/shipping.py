@@ -13,6 +13,7 @@ from torch import Tensor
 from vitrine.embedding import Vectors
 from vitrine.vision.backbone import check_tensors
 from vitrine.vision.decode import fit
+from vitrine.vision.metadata import header_of
 from vitrine.vision.spec import ModelSpec
 from vitrine.vision.training.network import TrainedNetwork
 from vitrine.vision.training.pack import Pack, centre_squares
@@ -78,10 +79,10 @@ def file_of(weights: Weights) -> bytes:
 
 def _in_order(file: bytes) -> bytes:
     """The same with a sorted header: what is no tensor stands there in any order."""
-    length = int.from_bytes(file[:8], "little")
-    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    said, end = header_of(file)
+    header = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + file[8 + length :]
+    return len(header).to_bytes(8, "little") + header + file[end:]
 
 
 def sample_of(packs: Sequence[Pack]) -> list[int]:
